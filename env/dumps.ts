@@ -1,0 +1,47 @@
+import { type ByteString, fromUnicode, toUnicode } from "../posix/bytes.ts";
+import { type Environment, PERSONAL } from "./environment.ts";
+
+/** Names that bash refuses to set, so that sourcing a file which does so fails. */
+const READ_ONLY_IN_BASH = ["BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS"];
+
+/**
+ * Prints an environment for shells: a line `export NAME=value` for each variable, fit for sh, dash and bash.
+ * What a name cannot hold becomes `_`; where two names then are the same, the one that needed no change wins, else
+ * the first. Each change gets a warning.
+ */
+export function toShell(
+  environment: Environment,
+): { text: ByteString; warnings: ByteString[] } {
+  const warnings: ByteString[] = [];
+  const lines = new Map<ByteString, ByteString>();
+  const dumped = environment.filter(([name]) => !PERSONAL.includes(name)).toSorted(compareNames);
+  const taken = new Set(dumped.map(([name]) => name));
+  for (const [name, value] of dumped) {
+    const shellName = name.replaceAll(/[^A-Za-z0-9_]/g, "_").replace(/^[0-9]/, "_");
+    const changed = shellName !== name;
+    if (READ_ONLY_IN_BASH.includes(name) || changed && (taken.has(shellName) || lines.has(shellName))) {
+      warnings.push(`Variable ${name} is left out of the shell's dump: its name is taken there`);
+      continue;
+    }
+    if (changed) warnings.push(`Variable ${name} is ${shellName} in the shell's dump`);
+    lines.set(shellName, `export ${shellName}=${quote(value)}\n`);
+  }
+  return { text: [...lines.values()].join(""), warnings };
+}
+
+/** Prints an environment as a JSON object. What is not UTF-8 becomes U+FFFD, since JSON is text. */
+export function toJson(environment: Environment): ByteString {
+  const members = environment.toSorted(compareNames).map(([name, value]) =>
+    `${JSON.stringify(toUnicode(name))}: ${JSON.stringify(toUnicode(value))}`
+  );
+  return fromUnicode(`{${members.join(", ")}}`);
+}
+
+/** Quotes a value for a shell when it needs that. */
+function quote(value: ByteString): ByteString {
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`;
+}
+
+function compareNames([a]: readonly [ByteString, ByteString], [b]: readonly [ByteString, ByteString]) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,30 @@
+import { type ByteString } from "./bytes.ts";
+import { createFile, rename, stat, SystemError, unlink } from "./libc.ts";
+
+/**
+ * The ending of a file that is still being written. The `=` keeps it apart from every environment variable.
+ */
+export const UNFINISHED = "=new";
+
+/**
+ * Replaces a file as a whole: it is written anew beside the old one and renamed, so nobody ever sees a half of it.
+ * A file that exists keeps its owner and mode; `fresh` is for one that does not.
+ *
+ * @throws {SystemError} when it cannot be written; then the old one is as it was
+ */
+export function replaceFile(
+  path: ByteString,
+  text: ByteString,
+  fresh: { mode: number; uid: number; gid: number },
+): void {
+  const unfinished = path + UNFINISHED;
+  try {
+    unlink(unfinished); // Left by one that was killed meanwhile.
+    createFile(unfinished, text, stat(path) ?? fresh);
+    rename(unfinished, path);
+  } catch (error) {
+    unlink(unfinished);
+    if (error instanceof SystemError) throw new SystemError(`Cannot write ${path}`, error.reason);
+    throw error;
+  }
+}

@@ -1,0 +1,524 @@
+/**
+ * The C library, as typed values. This is the only file that knows of FFI: no pointer leaves it.
+ *
+ * Every function says which manual page it is. A call that fails throws a `SystemError` or returns a value that
+ * means just that. `errno` needs a second call and is, now and then, that of somebody else by then, so it gives
+ * messages their wording and decides nothing.
+ *
+ * @module
+ */
+import { type ByteString, fromBytes, toBytes } from "./bytes.ts";
+import { allSignalsBut, SIGNALS } from "./signals.ts";
+
+const ON_X86 = Deno.build.arch === "x86_64";
+const LIBC = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
+
+/** Pointers are numbers here: Deno's own pointer type demands the right to load any library. */
+const POINTER = "usize";
+
+const c = Deno.dlopen(LIBC, {
+  // Memory.
+  malloc: { parameters: ["usize"], result: POINTER },
+  free: { parameters: [POINTER], result: "void" },
+  strlen: { parameters: [POINTER], result: "usize" },
+  copyOut: { name: "memcpy", parameters: ["buffer", POINTER, "usize"], result: POINTER },
+  copyIn: { name: "memcpy", parameters: [POINTER, "buffer", "usize"], result: POINTER },
+  __errno_location: { parameters: [], result: POINTER },
+  strerror: { parameters: ["i32"], result: POINTER },
+  // Processes.
+  getpid: { parameters: [], result: "i32" },
+  getpgrp: { parameters: [], result: "i32" },
+  setpgid: { parameters: ["i32", "i32"], result: "i32" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  waitpid: {
+    parameters: [
+      "i32", // pid_t pid
+      "buffer", // int *wstatus
+      "i32", // int options
+    ],
+    result: "i32",
+  },
+  posix_spawn: {
+    parameters: [
+      "buffer", // pid_t *pid
+      "buffer", // const char *path
+      POINTER, // const posix_spawn_file_actions_t *file_actions
+      "buffer", // const posix_spawnattr_t *attrp
+      POINTER, // char *const argv[]
+      POINTER, // char *const envp[]
+    ],
+    result: "i32",
+  },
+  posix_spawnattr_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
+  posix_spawnattr_setpgroup: { parameters: ["buffer", "i32"], result: "i32" },
+  posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
+  execve: { parameters: ["buffer", POINTER, POINTER], result: "i32" },
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
+  _exit: { parameters: ["i32"], result: "void" },
+  // Signals, time, terminal.
+  sigprocmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  sigtimedwait: {
+    parameters: [
+      "buffer", // const sigset_t *set
+      "buffer", // siginfo_t *info
+      "buffer", // const struct timespec *timeout
+    ],
+    result: "i32",
+  },
+  signal: { parameters: ["i32", "usize"], result: "usize" },
+  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  tcgetpgrp: { parameters: ["i32"], result: "i32" },
+  tcsetpgrp: { parameters: ["i32", "i32"], result: "i32" },
+  // Files.
+  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
+  access: { parameters: ["buffer", "i32"], result: "i32" },
+  rename: { parameters: ["buffer", "buffer"], result: "i32" },
+  unlink: { parameters: ["buffer"], result: "i32" },
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  syscall3: { name: "syscall", parameters: ["isize", "i32", "buffer", "usize"], result: "isize" },
+  syscall4: {
+    name: "syscall",
+    parameters: ["isize", "i32", "buffer", "buffer", "i32"],
+    result: "isize",
+  },
+  // Users and groups.
+  getuid: { parameters: [], result: "u32" },
+  geteuid: { parameters: [], result: "u32" },
+  getgid: { parameters: [], result: "u32" },
+  getegid: { parameters: [], result: "u32" },
+  getgroups: { parameters: ["i32", "buffer"], result: "i32" },
+  setgroups: { parameters: ["usize", "buffer"], result: "i32" },
+  setgid: { parameters: ["u32"], result: "i32" },
+  setuid: { parameters: ["u32"], result: "i32" },
+  getpwnam: { parameters: ["buffer"], result: POINTER },
+  getpwuid: { parameters: ["u32"], result: POINTER },
+  getgrnam: { parameters: ["buffer"], result: POINTER },
+  getgrouplist: { parameters: ["buffer", "u32", "buffer", "buffer"], result: "i32" },
+}).symbols;
+
+/** A call of the system that failed; the message says what could not be done and why. */
+export class SystemError extends Error {
+  override name = "SystemError";
+  /** @param action what could not be done, such as `Cannot read /etc/x` */
+  constructor(action: string, readonly reason = lastError()) {
+    super(`${action}: ${reason}`);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------- memory
+
+const errnoLocation = c.__errno_location();
+
+/** The reason of the last failed call, such as `Permission denied`: for messages only. */
+function lastError(): string {
+  const errno = new Int32Array(1);
+  c.copyOut(errno, errnoLocation, 4n);
+  return readString(c.strerror(errno[0]));
+}
+
+function readString(pointer: bigint): ByteString {
+  if (pointer === 0n) return "";
+  const bytes = new Uint8Array(Number(c.strlen(pointer)));
+  c.copyOut(bytes, pointer, BigInt(bytes.length));
+  return fromBytes(bytes);
+}
+
+function cString(text: ByteString): Uint8Array<ArrayBuffer> {
+  return toBytes(text + "\0");
+}
+
+/** Makes a `char *[]` in memory of C's; the caller frees it. */
+function stringArray(texts: readonly ByteString[]): bigint {
+  const strings = cString(texts.join("\0"));
+  const head = 8 * (texts.length + 1);
+  const block = c.malloc(BigInt(head + strings.length));
+  const pointers = new BigUint64Array(texts.length + 1);
+  let at = block + BigInt(head);
+  for (let i = 0; i < texts.length; i++) {
+    pointers[i] = at;
+    at += BigInt(texts[i].length + 1);
+  }
+  c.copyIn(block, pointers, BigInt(head));
+  c.copyIn(block + BigInt(head), strings, BigInt(strings.length));
+  return block;
+}
+
+// ------------------------------------------------------------------------------------------- processes
+
+/** getpid(2) */
+export const getpid = (): number => c.getpid();
+
+/** kill(2); false when it reached nobody. A negative `pid` means a process group, −1 everybody. */
+export function kill(pid: number, signal: number): boolean {
+  if (pid === -1 && c.getpid() !== 1) {
+    throw new Error("kill(-1) is for PID 1 alone: anywhere else it would end the whole machine");
+  }
+  return c.kill(pid, signal) === 0;
+}
+
+/** How a process ended: `status` is 128 + n when signal n killed it. */
+export interface Exit {
+  pid: number;
+  status: number;
+  /** The signal that killed it, if one did. */
+  signal?: number;
+}
+
+/** Collects one child that has ended, if there is one; never blocks. waitpid(2) */
+export function reap(): Exit | undefined {
+  const WNOHANG = 1;
+  const wstatus = new Int32Array(1);
+  const pid = c.waitpid(-1, wstatus, WNOHANG);
+  if (pid <= 0) return undefined;
+  const signal = wstatus[0] & 0x7f;
+  return signal === 0
+    ? { pid, status: (wstatus[0] >> 8) & 0xff }
+    : { pid, status: 128 + signal, signal };
+}
+
+/**
+ * Starts a program with default signal dispositions and no signal blocked. posix_spawn(3)
+ *
+ * @param ownGroup whether it leads a new process group
+ * @returns its PID
+ * @throws {SystemError} when it cannot be started. glibc 2.23 does not notice that: its child ends with 127.
+ */
+export function spawn(
+  file: ByteString,
+  argv: readonly ByteString[],
+  envp: readonly ByteString[],
+  ownGroup: boolean,
+): number {
+  const SETPGROUP = 0x02, SETSIGDEF = 0x04, SETSIGMASK = 0x08;
+  const attributes = new Uint8Array(336); // sizeof(posix_spawnattr_t)
+  c.posix_spawnattr_init(attributes);
+  c.posix_spawnattr_setflags(attributes, SETSIGDEF | SETSIGMASK | (ownGroup ? SETPGROUP : 0));
+  c.posix_spawnattr_setpgroup(attributes, 0);
+  c.posix_spawnattr_setsigmask(attributes, signalSet([]));
+  // glibc 2.23's child fails when told to reset what cannot be reset.
+  c.posix_spawnattr_setsigdefault(
+    attributes,
+    signalSet(allSignalsBut(SIGNALS.SIGKILL, SIGNALS.SIGSTOP)),
+  );
+  const pid = new Int32Array(1);
+  const [args, env] = [stringArray(argv), stringArray(envp)];
+  const errno = c.posix_spawn(pid, cString(file), 0n, attributes, args, env);
+  c.free(args);
+  c.free(env);
+  if (errno !== 0) throw new SystemError(`Cannot run ${file}`, readString(c.strerror(errno)));
+  // glibc 2.23's child makes its group itself, maybe later than we need it. When it was faster, this fails.
+  if (ownGroup) c.setpgid(pid[0], pid[0]);
+  return pid[0];
+}
+
+/**
+ * Becomes another program. execve(2)
+ *
+ * @throws {SystemError} when that is impossible; otherwise it does not return.
+ */
+export function exec(
+  file: ByteString,
+  argv: readonly ByteString[],
+  envp: readonly ByteString[],
+): never {
+  c.execve(cString(file), stringArray(argv), stringArray(envp));
+  throw new SystemError(`Cannot execute ${file}`);
+}
+
+/** Ends this process at once. _exit(2) */
+export function exit(status: number): never {
+  c._exit(status);
+  throw new Error("_exit returned");
+}
+
+/** Makes orphaned descendants children of this process. False where the kernel cannot. prctl(2) */
+export function becomeSubreaper(): boolean {
+  const PR_SET_CHILD_SUBREAPER = 36;
+  return c.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+}
+
+// --------------------------------------------------------------------------------------------- signals
+
+/** A `sigset_t`. sigsetops(3) */
+function signalSet(signals: readonly number[]): BigUint64Array<ArrayBuffer> {
+  const set = new BigUint64Array(16);
+  for (const signal of signals) set[0] |= 1n << BigInt(signal - 1);
+  return set;
+}
+
+/** Blocks these signals and no others, in this thread. sigprocmask(2) */
+export function setSignalMask(signals: readonly number[]): void {
+  const SIG_SETMASK = 2;
+  c.sigprocmask(SIG_SETMASK, signalSet(signals), null);
+}
+
+/** Gives a signal its default disposition. signal(2) */
+export function setDefault(signal: number): void {
+  const SIG_DFL = 0n;
+  c.signal(signal, SIG_DFL);
+}
+
+/** A signal that was waiting for us. */
+export interface Received {
+  signal: number;
+  /** Sent by the kernel, as for Ctrl-C: then the terminal's foreground group has got it too. */
+  fromTerminal: boolean;
+}
+
+const received = new Int32Array(32); // siginfo_t
+
+/**
+ * Waits for one of these (blocked) signals. sigtimedwait(2)
+ *
+ * @param seconds how long at most; `Infinity` for ever
+ * @returns nothing when the time is over, or earlier when somebody disturbed
+ */
+export function waitForSignal(signals: readonly number[], seconds: number): Received | undefined {
+  const set = signalSet(signals);
+  const timeout = seconds === Infinity ? null : timespec(seconds);
+  const signal = c.sigtimedwait(set, received, timeout);
+  const SI_KERNEL = 0x80;
+  return signal < 0 ? undefined : { signal, fromTerminal: received[2] === SI_KERNEL };
+}
+
+function timespec(seconds: number): BigInt64Array<ArrayBuffer> {
+  const whole = Math.max(0, Math.floor(seconds));
+  const nanoseconds = Math.max(0, Math.ceil((seconds - whole) * 1e9));
+  return BigInt64Array.of(BigInt(whole), BigInt(Math.min(nanoseconds, 999_999_999)));
+}
+
+/** Seconds since the machine was started: never set back, the same for every program. clock_gettime(2) */
+export function monotonicSeconds(): number {
+  const CLOCK_MONOTONIC = 1;
+  const time = new BigInt64Array(2);
+  c.clock_gettime(CLOCK_MONOTONIC, time);
+  return Number(time[0]) + Number(time[1]) / 1e9;
+}
+
+// -------------------------------------------------------------------------------------------- terminal
+
+/** Whether standard input is our terminal and we are its foreground group. tcgetpgrp(3) */
+export function ownsTerminal(): boolean {
+  return c.tcgetpgrp(0) === c.getpgrp();
+}
+
+/** Makes a process group the terminal's foreground group; ours, when none is given. tcsetpgrp(3) */
+export function giveTerminal(group: number = c.getpgrp()): void {
+  c.tcsetpgrp(0, group);
+}
+
+// ----------------------------------------------------------------------------------------------- files
+
+const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
+const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000;
+
+/** What a path leads to, links followed. */
+export interface FileStatus {
+  type: "file" | "directory" | "other";
+  /** The permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+/** stat(2); nothing when there is no such file, or none that may be looked at. */
+export function stat(path: ByteString): FileStatus | undefined {
+  const SYS_newfstatat = ON_X86 ? 262n : 79n, AT_FDCWD = -100;
+  const status = new Uint32Array(36); // struct stat: 144 bytes, or 128
+  if (c.syscall4(SYS_newfstatat, AT_FDCWD, cString(path), status, 0) !== 0n) return undefined;
+  const [mode, uid, gid] = ON_X86
+    ? [status[6], status[7], status[8]]
+    : [status[4], status[6], status[7]];
+  const S_IFMT = 0o170000, S_IFDIR = 0o040000, S_IFREG = 0o100000;
+  const kind = mode & S_IFMT;
+  const type = kind === S_IFREG ? "file" : kind === S_IFDIR ? "directory" : "other";
+  return { type, mode: mode & 0o7777, uid, gid };
+}
+
+/** Whether this user may execute a file. access(2) */
+export function mayExecute(path: ByteString): boolean {
+  const X_OK = 1;
+  return c.access(cString(path), X_OK) === 0;
+}
+
+/**
+ * Reads a file. It never waits: what a pipe does not hold yet is not read.
+ *
+ * @param limit how many bytes at most
+ * @throws {SystemError}
+ */
+export function readFile(path: ByteString, limit = Infinity): ByteString {
+  const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC, 0);
+  if (file < 0) throw new SystemError(`Cannot read ${path}`);
+  const buffer = new Uint8Array(Math.min(limit, 65536));
+  let text = "";
+  let failure: SystemError | undefined;
+  while (text.length < limit) {
+    const count = Number(c.read(file, buffer, BigInt(buffer.length)));
+    if (count < 0) failure = new SystemError(`Cannot read ${path}`);
+    if (count <= 0) break;
+    text += fromBytes(buffer.subarray(0, count));
+  }
+  c.close(file);
+  if (failure) throw failure;
+  return text;
+}
+
+/**
+ * Makes a file that did not exist.
+ *
+ * @throws {SystemError} when it exists, or cannot be written wholly; then nothing is left of it
+ */
+export function createFile(
+  path: ByteString,
+  text: ByteString,
+  { mode, uid, gid }: { mode: number; uid: number; gid: number },
+): void {
+  const file = c.open(cString(path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600);
+  if (file < 0) throw new SystemError(`Cannot write ${path}`);
+  c.fchown(file, uid, gid); // Fails when we are not root: then it is ours.
+  let ok = c.fchmod(file, mode) === 0;
+  for (let rest = toBytes(text); ok && rest.length > 0;) {
+    const count = Number(c.write(file, rest, BigInt(rest.length)));
+    ok = count > 0;
+    if (ok) rest = rest.subarray(count);
+  }
+  const failure = ok ? undefined : new SystemError(`Cannot write ${path}`);
+  c.close(file);
+  if (failure) {
+    c.unlink(cString(path));
+    throw failure;
+  }
+}
+
+/** rename(2) @throws {SystemError} */
+export function rename(from: ByteString, to: ByteString): void {
+  if (c.rename(cString(from), cString(to)) !== 0) throw new SystemError(`Cannot write ${to}`);
+}
+
+/** unlink(2); false when it was not removed. */
+export function unlink(path: ByteString): boolean {
+  return c.unlink(cString(path)) === 0;
+}
+
+/** readlink(2); nothing when it is no link. */
+export function readLink(path: ByteString): ByteString | undefined {
+  const buffer = new Uint8Array(4096);
+  const length = Number(c.readlink(cString(path), buffer, BigInt(buffer.length)));
+  return length < 0 ? undefined : fromBytes(buffer.subarray(0, length));
+}
+
+/** Lists the names in a folder, sorted by their bytes. getdents(2) @throws {SystemError} */
+export function listDirectory(path: ByteString): ByteString[] {
+  const SYS_getdents64 = ON_X86 ? 217n : 61n;
+  const folder = c.open(cString(path), O_DIRECTORY | O_CLOEXEC, 0);
+  if (folder < 0) throw new SystemError(`Cannot list ${path}`);
+  const buffer = new Uint8Array(32768);
+  const view = new DataView(buffer.buffer);
+  const names: ByteString[] = [];
+  for (;;) {
+    const length = Number(c.syscall3(SYS_getdents64, folder, buffer, BigInt(buffer.length)));
+    if (length <= 0) break;
+    for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
+      const name = buffer.subarray(at + 19, buffer.indexOf(0, at + 19));
+      names.push(fromBytes(name));
+    }
+  }
+  c.close(folder);
+  return names.filter((name) => name !== "." && name !== "..").sort();
+}
+
+/**
+ * Writes a line to standard error, or drops it: whoever reads there must not be able to hold up PID 1.
+ *
+ * @param patienceMilliseconds how long to wait for a full pipe
+ */
+export function writeError(line: ByteString, patienceMilliseconds = 200): void {
+  const POLLOUT = 4, STDERR = 2;
+  const polled = Int32Array.of(STDERR, POLLOUT); // struct pollfd
+  if (c.poll(polled, 1n, patienceMilliseconds) !== 1) return;
+  const bytes = toBytes(line.length < 4096 ? line + "\n" : line.slice(0, 4090) + "...\n");
+  c.write(STDERR, bytes, BigInt(bytes.length));
+}
+
+/** Writes a text to standard output. */
+export function writeOutput(text: ByteString): void {
+  const bytes = toBytes(text);
+  c.write(1, bytes, BigInt(bytes.length));
+}
+
+/** Sees to it that no open file beyond 0, 1 and 2 reaches another program. fcntl(2) */
+export function keepFilesToOurselves(): void {
+  const F_SETFD = 2, FD_CLOEXEC = 1;
+  for (const name of listDirectory("/proc/self/fd")) {
+    if (Number(name) > 2) c.fcntl(Number(name), F_SETFD, FD_CLOEXEC);
+  }
+}
+
+// ------------------------------------------------------------------------------------ users and groups
+
+/** A line of the user database. passwd(5) */
+export interface User {
+  name: ByteString;
+  uid: number;
+  gid: number;
+  home: ByteString;
+  shell: ByteString;
+}
+
+/** Finds a user by name or number, wherever NSS looks. getpwnam(3) */
+export function findUser(who: ByteString | number): User | undefined {
+  const entry = typeof who === "number" ? c.getpwuid(who) : c.getpwnam(cString(who));
+  if (entry === 0n) return undefined;
+  const fields = new BigUint64Array(6); // struct passwd
+  c.copyOut(fields, entry, 48n);
+  return {
+    name: readString(fields[0]),
+    uid: Number(fields[2] & 0xffffffffn),
+    gid: Number(fields[2] >> 32n),
+    home: readString(fields[4]),
+    shell: readString(fields[5]),
+  };
+}
+
+/** Finds a group's number by its name. getgrnam(3) */
+export function findGroup(name: ByteString): number | undefined {
+  const entry = c.getgrnam(cString(name));
+  if (entry === 0n) return undefined;
+  const fields = new BigUint64Array(3); // struct group
+  c.copyOut(fields, entry, 24n);
+  return Number(fields[2] & 0xffffffffn);
+}
+
+/** Lists the groups of a user, `gid` among them. getgrouplist(3) */
+export function groupsOf(name: ByteString, gid: number): number[] {
+  const count = Int32Array.of(32);
+  let groups = new Uint32Array(count[0]);
+  while (c.getgrouplist(cString(name), gid, groups, count) < 0) {
+    groups = new Uint32Array(Math.max(count[0], 2 * groups.length));
+    count[0] = groups.length;
+  }
+  return [...groups.subarray(0, count[0])];
+}
+
+/** Who this process is. credentials(7) */
+export function identity(): { uid: number; gid: number; groups: number[] } {
+  const groups = new Uint32Array(65536); // NGROUPS_MAX
+  const count = c.getgroups(groups.length, groups);
+  return { uid: c.geteuid(), gid: c.getegid(), groups: [...groups.subarray(0, count)] };
+}
+
+/** Becomes somebody else for good: groups, then gid, then uid. False when that is not allowed. */
+export function becomeUser(uid: number, gid: number, groups: readonly number[]): boolean {
+  return c.setgroups(BigInt(groups.length), Uint32Array.from(groups)) === 0 &&
+    c.setgid(gid) === 0 && c.setuid(uid) === 0;
+}

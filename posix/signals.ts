@@ -1,0 +1,68 @@
+/**
+ * Signals by name. The numbers are those of Linux on x86-64 and aarch64.
+ *
+ * @see https://man7.org/linux/man-pages/man7/signal.7.html
+ */
+export const SIGNALS = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGSTKFLT: 16,
+  SIGCHLD: 17,
+  SIGCONT: 18,
+  SIGSTOP: 19,
+  SIGTSTP: 20,
+  SIGTTIN: 21,
+  SIGTTOU: 22,
+  SIGURG: 23,
+  SIGXCPU: 24,
+  SIGXFSZ: 25,
+  SIGVTALRM: 26,
+  SIGPROF: 27,
+  SIGWINCH: 28,
+  SIGIO: 29,
+  SIGPWR: 30,
+  SIGSYS: 31,
+} as const;
+
+/** Where glibc's real-time signals begin; 32 and 33 are its own. */
+export const SIGRTMIN = 34;
+/** The last signal there is. */
+export const SIGRTMAX = 64;
+
+/** Signals by which the processor or the kernel tells a program of its own faults: not to be blocked. */
+export const FAULTS: readonly number[] = [
+  SIGNALS.SIGILL,
+  SIGNALS.SIGTRAP,
+  SIGNALS.SIGABRT,
+  SIGNALS.SIGBUS,
+  SIGNALS.SIGFPE,
+  SIGNALS.SIGSEGV,
+  SIGNALS.SIGSYS,
+];
+
+/** Says what a signal is called, such as `SIGTERM` or `SIGRTMIN+3`. */
+export function signalName(number: number): string {
+  if (number >= SIGRTMIN) return `SIGRTMIN+${number - SIGRTMIN}`;
+  const found = Object.entries(SIGNALS).find(([, value]) => value === number);
+  return found ? found[0] : `signal ${number}`;
+}
+
+/** Lists all signals but those named. */
+export function allSignalsBut(...left: number[]): number[] {
+  const all = Object.values(SIGNALS) as number[];
+  for (let number = SIGRTMIN; number <= SIGRTMAX; number++) all.push(number);
+  return all.filter((number) => !left.includes(number));
+}

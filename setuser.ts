@@ -1,0 +1,107 @@
+import { type ByteString } from "./posix/bytes.ts";
+import {
+  becomeUser,
+  exec,
+  exit,
+  findGroup,
+  findUser,
+  groupsOf,
+  identity,
+  readFile,
+  setDefault,
+  setSignalMask,
+  SystemError,
+  type User,
+  writeError,
+  writeOutput,
+} from "./posix/libc.ts";
+import { findProgram } from "./posix/programs.ts";
+import { allSignalsBut, SIGNALS } from "./posix/signals.ts";
+import { get, parseEnvironment, toStrings, withVariables } from "./env/environment.ts";
+
+declare const VERSION: string;
+
+const HELP = `Usage: setuser USER[:GROUP] COMMAND [ARGUMENT]...
+
+Runs COMMAND as another user, in this very process. USER and GROUP are names or numbers. Without
+GROUP the user's own groups are taken, with it that group alone. USER, LOGNAME, HOME, SHELL, UID
+and GID are set; all other variables are passed on.
+
+  -h, --help     show this help
+      --version  show the version
+
+Exit status: the command's; 127 when it is not found, 126 when it cannot be executed, 1 for any
+other error.
+`;
+
+const [, who, ...command] = readFile("/proc/self/cmdline").split("\0").slice(0, -1);
+if (who === "-h" || who === "--help") {
+  writeOutput(HELP);
+  exit(0);
+}
+if (who === "--version") {
+  writeOutput(`setuser ${VERSION}\n`);
+  exit(0);
+}
+if (who?.startsWith("-")) fail(`unknown option ${who}; see setuser --help`);
+if (command.length === 0) fail("usage: setuser USER[:GROUP] COMMAND [ARGUMENT]...");
+
+const [userName, groupName] = splitAtFirst(who, ":");
+const caller = identity();
+const user = chooseUser(userName, caller.gid);
+const gid = groupName === undefined ? user.gid : chooseGroup(groupName);
+const groups = groupName === undefined && user.known ? groupsOf(user.name, user.gid) : [gid];
+
+const isAlready = caller.uid === user.uid && (groupName === undefined || caller.gid === gid);
+if (!becomeUser(user.uid, gid, groups) && !isAlready) {
+  fail(`cannot become ${who}: only root may do that (with the capabilities SETUID and SETGID)`);
+}
+
+const environment = withVariables(parseEnvironment(readFile("/proc/self/environ")), [
+  ["USER", user.name],
+  ["LOGNAME", user.name],
+  ["HOME", user.home || "/"],
+  ["SHELL", user.shell || "/bin/sh"],
+  ["UID", String(user.uid)],
+  ["GID", String(gid)],
+]);
+const found = findProgram(command[0], get(environment, "PATH"));
+if (!("file" in found)) fail(`cannot execute ${command[0]}: ${found.reason}`, found.status);
+
+for (const signal of allSignalsBut(SIGNALS.SIGKILL, SIGNALS.SIGSTOP)) setDefault(signal);
+setSignalMask([]);
+try {
+  exec(found.file, command, toStrings(environment));
+} catch (error) {
+  if (!(error instanceof SystemError)) throw error;
+  fail(`cannot execute ${command[0]}: ${error.reason}`, 126);
+}
+
+/** The user of this name or number. A number that nobody has is a user too, with no home and the caller's group. */
+function chooseUser(name: ByteString, callersGid: number): User & { known: boolean } {
+  const uid = parseId(name);
+  const found = findUser(name) ?? (uid === undefined ? undefined : findUser(uid));
+  if (found) return { ...found, known: true };
+  if (uid === undefined) fail(`user ${name} not found`);
+  return { name, uid, gid: callersGid, home: "/", shell: "/bin/sh", known: false };
+}
+
+function chooseGroup(name: ByteString): number {
+  return findGroup(name) ?? parseId(name) ?? fail(`group ${name} not found`);
+}
+
+/** Reads a uid or gid; the greatest number of 32 bits means "no change" to the system, and is none. */
+function parseId(text: string): number | undefined {
+  const id = /^\d+$/.test(text) ? Number(text) : Infinity;
+  return id < 0xffffffff ? id : undefined;
+}
+
+function splitAtFirst(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function fail(reason: ByteString, status = 1): never {
+  writeError(`setuser: ${reason}`);
+  exit(status);
+}

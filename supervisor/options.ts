@@ -1,0 +1,102 @@
+import { type ByteString } from "../posix/bytes.ts";
+
+/** What the command line asks for. */
+export interface Options {
+  enableInsecureKey: boolean;
+  startupFiles: boolean;
+  runit: boolean;
+  killAllOnExit: boolean;
+  quiet: boolean;
+  /** The main command, if there is one. */
+  command: readonly ByteString[];
+}
+
+/** The command line, understood; or what to print instead of starting. */
+export type CommandLine = Options | "help" | "version" | { error: string; status: number };
+
+/** Each option and what it changes. */
+const OPTIONS: Record<string, "help" | "version" | Partial<Options>> = {
+  "-h": "help",
+  "--help": "help",
+  "--version": "version",
+  "--enable-insecure-key": { enableInsecureKey: true },
+  "--skip-startup-files": { startupFiles: false },
+  "--skip-runit": { runit: false },
+  "--no-kill-all-on-exit": { killAllOnExit: false },
+  "--quiet": { quiet: true },
+};
+
+/** The text of `--help`. */
+export const HELP = `Usage: my_init [OPTION]... [--] [COMMAND [ARGUMENT]...]
+
+The init of a container: runs the startup files, starts runit, and then runs COMMAND, or
+without one waits until it is told to stop. At the end it shuts everything down in order.
+
+  -h, --help              show this help
+      --version           show the version
+      --enable-insecure-key
+                          install the insecure SSH key for user root
+      --skip-startup-files
+                          do not run /etc/my_init.d/* and /etc/rc.local
+      --skip-runit        do not run runit's services
+      --no-kill-all-on-exit
+                          do not end the remaining processes at the end
+      --quiet             print warnings and errors only
+
+Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT
+`;
+
+/**
+ * Understands the command line. Options end at the first word that is none, or at `--`. A command that is my_init
+ * itself, as an ENTRYPOINT and a CMD give together, is taken as more of the same command line.
+ *
+ * @param words without the program's own name
+ */
+export function readOptions(words: readonly ByteString[]): CommandLine {
+  const options: Options = {
+    enableInsecureKey: false,
+    startupFiles: true,
+    runit: true,
+    killAllOnExit: true,
+    quiet: false,
+    command: [],
+  };
+  let rest = words;
+  while (rest.length > 0) {
+    const [word, ...further] = rest;
+    if (word === "--" && !isOurselves(further[0])) {
+      options.command = further;
+      break;
+    }
+    rest = further;
+    if (word === "--" || isOurselves(word)) continue;
+    if (!word.startsWith("-")) {
+      options.command = [word, ...further];
+      break;
+    }
+    const found = findOption(word);
+    if (found === undefined) {
+      return { error: `my_init: unknown option ${word}; see my_init --help`, status: 2 };
+    }
+    if (typeof found === "string") return found;
+    Object.assign(options, found);
+  }
+  if (!options.runit && options.command.length === 0) {
+    return {
+      error: "*** When --skip-runit is given, you must also pass a main command.",
+      status: 1,
+    };
+  }
+  return options;
+}
+
+/** Finds an option by its name or, like the parsers of old, by an unambiguous beginning of it. */
+function findOption(word: string): (typeof OPTIONS)[string] | undefined {
+  if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word];
+  const begun = Object.keys(OPTIONS).filter((name) => word.length > 2 && name.startsWith(word));
+  return begun.length === 1 ? OPTIONS[begun[0]] : undefined;
+}
+
+function isOurselves(word: ByteString | undefined): boolean {
+  return word === "/sbin/my_init" || word === "my_init";
+}

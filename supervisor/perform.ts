@@ -1,0 +1,136 @@
+import { type ByteString } from "../posix/bytes.ts";
+import {
+  exit,
+  type Exit,
+  giveTerminal,
+  kill,
+  monotonicSeconds,
+  ownsTerminal,
+  reap,
+  spawn,
+  SystemError,
+  waitForSignal,
+  writeError,
+} from "../posix/libc.ts";
+import { findProgram } from "../posix/programs.ts";
+import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
+import { exportDirectory, importDirectory, writeDumps } from "../env/directory.ts";
+import { beginWith, get, reloadFrom, toStrings } from "../env/environment.ts";
+import { findHooks } from "./hooks.ts";
+import { lookAround } from "./processes.ts";
+import { type Action, type Event, type Message, nameOf, type Role, type Run } from "./run.ts";
+
+/** What happened, before it is given its time. */
+type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
+
+/** Turns an action into its effect and says what came of it. The only place with effects; it never throws. */
+export function perform(action: Action, run: Run): Event {
+  let outcome: Outcome;
+  try {
+    if (action.announce) say([action.announce], run.options.quiet);
+    outcome = act(action, run);
+  } catch (error) {
+    outcome = { type: "failed", reason: String(error) };
+  }
+  return { ...outcome, now: monotonicSeconds() };
+}
+
+function act(action: Action, run: Run): Outcome {
+  switch (action.do) {
+    case "say":
+      say(action.messages, run.options.quiet);
+      return { type: "said" };
+    case "readEnvironment":
+      return readEnvironment(run);
+    case "findHooks": {
+      const { stage } = action;
+      return { type: "hooks", stage, hooks: findHooks(stage, run.options, run.environment) };
+    }
+    case "skipHooks":
+      return { type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+    case "start":
+      return start(action.role, action.argv, run);
+    case "signal":
+      for (const pid of action.pids) for (const signal of action.signals) kill(pid, signal);
+      return { type: "signalled", why: action.why, pids: action.pids };
+    case "look":
+      return { type: "seen", processes: lookAround() };
+    case "begin":
+      return { type: "began", phase: action.phase };
+    case "wait":
+      return wait(action.until ?? Infinity, run);
+    case "exit":
+      return exit(action.status);
+  }
+}
+
+function say(messages: readonly Message[], quiet: boolean): void {
+  for (const { level, text } of messages) {
+    if (level === "warning" || !quiet) writeError(`*** ${text}`);
+  }
+}
+
+function readEnvironment(run: Run): Outcome {
+  const { variables, warnings } = importDirectory();
+  const { environment, unwritten } = run;
+  if (!variables) return { type: "environment", environment, unwritten, warnings };
+  if (run.directory === "stale") {
+    const reloaded = reloadFrom(variables, environment, unwritten);
+    warnings.push(...writeDumps(reloaded));
+    return { type: "environment", environment: reloaded, unwritten, warnings };
+  }
+  const first = beginWith(environment, variables);
+  const exported = exportDirectory(first, variables);
+  warnings.push(...exported.warnings, ...writeDumps(first));
+  return { type: "environment", environment: first, unwritten: exported.unwritten, warnings };
+}
+
+/**
+ * The only spawner. The main command gets the terminal: it leads a process group, which we make the foreground one.
+ * Until we have done so it may have been stopped for reading too early, hence the SIGCONT.
+ */
+function start(role: Role, argv: readonly ByteString[], { environment }: Run): Outcome {
+  const name = nameOf(role, argv);
+  const found = findProgram(argv[0], get(environment, "PATH"));
+  if (!("file" in found)) return { type: "notStarted", role, name: argv[0], ...found };
+  const foreground = role === "main" && ownsTerminal();
+  try {
+    const pid = spawn(found.file, argv, toStrings(environment), role !== "hook");
+    if (foreground) {
+      giveTerminal(pid);
+      kill(-pid, SIGNALS.SIGCONT);
+    }
+    return { type: "started", role, name, pid, ownsTerminal: foreground };
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    return { type: "notStarted", role, name: argv[0], status: 126, reason: error.reason };
+  }
+}
+
+/** Everything that can be waited for, the end of a child last: so a signal is known before what it ended. */
+const SIGNALS_TO_US = allSignalsBut(SIGNALS.SIGCHLD, ...FAULTS);
+const ALL = [...SIGNALS_TO_US, SIGNALS.SIGCHLD];
+
+/** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
+function wait(until: number, run: Run): Outcome {
+  for (;;) {
+    const received = waitForSignal(SIGNALS_TO_US, 0);
+    if (received) return { type: "received", received };
+    const exits = reapAll();
+    if (exits.length > 0) {
+      const { main } = run.processes;
+      if (main?.ownsTerminal && exits.some(({ pid }) => pid === main.pid)) giveTerminal();
+      return { type: "ended", exits };
+    }
+    const seconds = until - monotonicSeconds();
+    if (seconds <= 0) return { type: "time" };
+    const next = waitForSignal(ALL, seconds);
+    if (next && next.signal !== SIGNALS.SIGCHLD) return { type: "received", received: next };
+  }
+}
+
+function reapAll(): Exit[] {
+  const exits: Exit[] = [];
+  for (let exit = reap(); exit; exit = reap()) exits.push(exit);
+  return exits;
+}
