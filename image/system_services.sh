@@ -11,6 +11,3 @@ source ./buildconfig
 apt-get install $minimal_apt_get_args runit
 mkdir -p /etc/service
 
-[[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh
-[[ $DISABLE_CRON == 1 ]] || ./services/cron/install.sh
-[[ $DISABLE_SSH == 1 ]] || ./services/sshd/install.sh

@@ -7,5 +7,5 @@ cd "$(dirname "$0")"
 source ./buildconfig
 
 # shellcheck disable=SC2086  # a list of words
-apt-get install $minimal_apt_get_args curl less psmisc vim-tiny
+apt-get install $minimal_apt_get_args curl less procps psmisc vim-tiny
 [[ -e /usr/bin/vim ]] || ln -s vim.tiny /usr/bin/vim
