@@ -1,0 +1,102 @@
+// Makes the two programs. Run by `deno task build` and by image.ts.
+// Afterwards: dist/my_init and dist/setuser are up to date (dist/MACHINE/… for another machine than this one).
+
+import $ from "@david/dax";
+import { parseArgs } from "@std/cli/parse-args";
+import { join } from "@std/path";
+import * as esbuild from "esbuild";
+import config from "../deno.json" with { type: "json" };
+import { readDenort } from "./denort.ts";
+import { programs, type Target, targets } from "./permissions.ts";
+import { addPrelude } from "./prelude.ts";
+import { exists, Problem, projectFolder, runTool, say, sha256, withFolder } from "./project.ts";
+
+export const version: string = config.version;
+
+const thisMachine = Deno.build.target as Target;
+
+// --no-code-cache: a cache in /tmp would be code that other users can write.
+const compileFlags = ["--no-config", "--no-lock", "--no-check", "--no-remote", "--no-code-cache"];
+
+if (import.meta.main) {
+  await runTool(async () => {
+    const { target = thisMachine } = parseArgs(Deno.args, { string: ["target"] });
+    if (!(target in targets)) {
+      throw new Problem(`cannot build for ${target}: choose ${Object.keys(targets).join(" or ")}`);
+    }
+    await build(target);
+  });
+}
+
+/** Brings the programs up to date; says nothing and changes nothing if they are. */
+export async function build(target: Target = thisMachine): Promise<void> {
+  const outputs = target === thisMachine
+    ? join(projectFolder, "dist")
+    : join(projectFolder, "dist", targets[target].machine);
+  const denort = addPrelude(await readDenort(target));
+  const denortHash = await sha256(denort);
+  await Deno.mkdir(outputs, { recursive: true });
+  try {
+    for (const [name, { source, permissions }] of Object.entries(programs)) {
+      const code = await bundle(source);
+      const flags = ["--target", target, ...permissions(target)];
+      const inputs = await sha256(
+        new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, code])),
+      );
+      const stamp = join(outputs, `.${name}.inputs`);
+      const output = join(outputs, name);
+      if (await exists(output) && await readStamp(stamp) === inputs) continue;
+      say(`Building ${name} for ${targets[target].machine} ...`);
+      await withFolder((folder) => compile({ name, code, denort, flags, output, folder }));
+      await Deno.writeTextFile(stamp, inputs);
+    }
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** One self-contained file of JavaScript: what is embedded in the binary is this and nothing else. */
+async function bundle(source: string): Promise<string> {
+  try {
+    const { outputFiles } = await esbuild.build({
+      absWorkingDir: projectFolder,
+      entryPoints: [source],
+      bundle: true,
+      write: false,
+      format: "esm",
+      platform: "neutral",
+      charset: "utf8",
+      define: { VERSION: JSON.stringify(version) },
+      logLevel: "silent",
+    });
+    return outputFiles[0].text;
+  } catch (error) {
+    const [first] = (error as esbuild.BuildFailure).errors ?? [];
+    if (!first) throw error;
+    const where = first.location && ` (${first.location.file}:${first.location.line})`;
+    throw new Problem(`cannot bundle ${source}: ${first.text}${where ?? ""}`);
+  }
+}
+
+async function compile({ name, code, denort, flags, output, folder }: {
+  name: string;
+  code: string;
+  denort: Uint8Array;
+  flags: string[];
+  output: string;
+  folder: string;
+}): Promise<void> {
+  const [source, base, unfinished] = [`${name}.js`, "denort", name].map((it) => join(folder, it));
+  await Deno.writeTextFile(source, code);
+  await Deno.writeFile(base, denort, { mode: 0o755 });
+  const result =
+    await $`${Deno.execPath()} compile ${compileFlags} ${flags} --output ${unfinished} ${source}`
+      .cwd(folder).env({ DENORT_BIN: base, DENO_NO_PACKAGE_JSON: "1" })
+      .stdout("piped").stderr("piped").noThrow();
+  if (result.code !== 0) throw new Problem(`cannot compile ${name}: ${result.stderr.trim()}`);
+  await Deno.rename(unfinished, output); // Whole or not at all.
+}
+
+async function readStamp(file: string): Promise<string | undefined> {
+  return await exists(file) ? await Deno.readTextFile(file) : undefined;
+}

@@ -1,0 +1,3 @@
+export function addPrelude(elf: Uint8Array): Uint8Array {
+  return elf;
+}
