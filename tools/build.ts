@@ -47,6 +47,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
       const output = join(outputs, name);
       if (await exists(output) && await readStamp(stamp) === inputs) continue;
       say(`Building ${name} for ${targets[target].machine} ...`);
+      if (await exists(stamp)) await Deno.remove(stamp);
       await withFolder((folder) => compile({ name, code, denort, flags, output, folder }));
       await Deno.writeTextFile(stamp, inputs);
     }
