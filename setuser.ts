@@ -46,6 +46,7 @@ if (who === "--version") {
 if (who?.startsWith("-")) fail(`unknown option ${who}; see setuser --help`);
 if (command.length === 0) fail("usage: setuser USER[:GROUP] COMMAND [ARGUMENT]...");
 
+const given = parseEnvironment(readFile("/proc/self/environ")); // Another user may not read it.
 const [userName, groupName] = splitAtFirst(who, ":");
 const caller = identity();
 const user = chooseUser(userName, caller.gid);
@@ -57,7 +58,7 @@ if (!becomeUser(user.uid, gid, groups) && !isAlready) {
   fail(`cannot become ${who}: only root may do that (with the capabilities SETUID and SETGID)`);
 }
 
-const environment = withVariables(parseEnvironment(readFile("/proc/self/environ")), [
+const environment = withVariables(given, [
   ["USER", user.name],
   ["LOGNAME", user.name],
   ["HOME", user.home || "/"],
