@@ -1,7 +1,15 @@
 import { SIGNALS } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, type Stage } from "./hooks.ts";
 import { type Limits, readLimits } from "./limits.ts";
-import { type Action, type Message, type Process, type Role, type Run, type Stop } from "./run.ts";
+import {
+  type Action,
+  currentStage,
+  type Message,
+  type Process,
+  type Role,
+  type Run,
+  type Stop,
+} from "./run.ts";
 import { type Seen } from "./processes.ts";
 
 /** Decides what to do next, by all that has happened. Pure. */
@@ -80,6 +88,7 @@ interface Plan {
   limits: Limits;
   preShutdown: number;
   main: number;
+  runit: number;
   services: number;
   postShutdown: number;
   everybody: number;
@@ -93,6 +102,7 @@ function makePlan(run: Run, stop: Stop): Plan {
     limits,
     preShutdown: share(3),
     main: share(6),
+    runit: share(6.5),
     services: share(7),
     // However late it is: a second for the last things, such as flushing logs.
     postShutdown: Math.max(share(8), (run.began.postShutdown ?? run.now) + 1),
@@ -102,13 +112,15 @@ function makePlan(run: Run, stop: Stop): Plan {
 
 /** A startup script that was running when the stop was asked for. */
 function endStartupScript(run: Run, plan: Plan): Action | undefined {
-  if (run.hooks.preShutdown || run.hooks.postShutdown) return undefined;
-  return end(run, run.processes.hook, plan.limits.process, plan.preShutdown);
+  return currentStage(run) === "startup"
+    ? end(run, run.processes.hook, plan.limits.process, plan.preShutdown)
+    : undefined;
 }
 
 function runPreShutdownScripts(run: Run, plan: Plan): Action | undefined {
   const nothingToStop = !run.processes.runit && !run.processes.main;
-  return nothingToStop ? undefined : runHooks(run, "preShutdown", plan.preShutdown, plan.limits);
+  if (nothingToStop || currentStage(run) === "postShutdown") return undefined;
+  return runHooks(run, "preShutdown", plan.preShutdown, plan.limits);
 }
 
 function endMainCommand(run: Run, plan: Plan): Action | undefined {
@@ -116,7 +128,7 @@ function endMainCommand(run: Run, plan: Plan): Action | undefined {
 }
 
 function endRunit(run: Run, plan: Plan): Action | undefined {
-  return end(run, run.processes.runit, plan.limits.process, plan.services);
+  return end(run, run.processes.runit, plan.limits.process, plan.runit);
 }
 
 /**
@@ -179,7 +191,9 @@ function endEverybody(run: Run, plan: Plan): Action | undefined {
   if (run.now > run.began.force + KILL_SECONDS) return undefined;
   const pids = run.pid === 1 ? [-1] : pidsOf(run.seen);
   const [last] = Object.values(run.forced).toSorted((a, b) => b - a);
-  return last !== undefined && run.now < last + 0.05 ? { do: "wait", until: last + 0.05 } : force(pids);
+  return last !== undefined && run.now < last + 0.05
+    ? { do: "wait", until: last + 0.05 }
+    : force(pids);
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */

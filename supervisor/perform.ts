@@ -1,7 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import {
-  exit,
   type Exit,
+  exit,
   giveTerminal,
   kill,
   monotonicSeconds,

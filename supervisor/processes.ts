@@ -47,7 +47,10 @@ function read(path: ByteString): ByteString {
   }
 }
 
-function descendants<T extends Pick<Seen, "pid" | "parent">>(processes: T[], ancestor: number): T[] {
+function descendants<T extends Pick<Seen, "pid" | "parent">>(
+  processes: T[],
+  ancestor: number,
+): T[] {
   const family = new Set([ancestor]);
   for (let size = 0; size !== family.size;) {
     size = family.size;

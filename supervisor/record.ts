@@ -3,7 +3,7 @@ import { type Exit } from "../posix/libc.ts";
 import { signalName, SIGNALS, SIGRTMIN } from "../posix/signals.ts";
 import { type Stage } from "./hooks.ts";
 import { readLimits } from "./limits.ts";
-import { type Event, type Process, type Role, type Run, type Stop } from "./run.ts";
+import { currentStage, type Event, type Process, type Role, type Run, type Stop } from "./run.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
 export const STOP_SIGNALS: readonly number[] = [
@@ -103,7 +103,10 @@ function describe({ status, signal }: Exit, end = ""): string {
 }
 
 /** A signal has reached us: it stops the container, or it is for the main command. */
-function recordSignal(run: Run, { signal, fromTerminal }: { signal: number; fromTerminal: boolean }): Run {
+function recordSignal(
+  run: Run,
+  { signal, fromTerminal }: { signal: number; fromTerminal: boolean },
+): Run {
   if (STOP_SIGNALS.includes(signal)) {
     if (run.stop?.signalled) return { ...run, stop: { ...run.stop, hurry: true } };
     if (run.stop) return { ...run, stop: { ...run.stop, signalled: true } };
@@ -154,9 +157,4 @@ function withoutHook(run: Run, role: Role): Run {
   if (role !== "hook") return run;
   const stage = currentStage(run);
   return withHooks(run, stage, run.hooks[stage]?.slice(1) ?? []);
-}
-
-function currentStage(run: Run): Stage {
-  if (!run.stop) return "startup";
-  return run.hooks.postShutdown ? "postShutdown" : "preShutdown";
 }

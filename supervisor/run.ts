@@ -145,3 +145,9 @@ export function newRun(
 export function nameOf(role: Role, argv: readonly ByteString[]): ByteString {
   return role === "runit" ? "runit daemon" : argv[0];
 }
+
+/** Which scripts a running script is one of. */
+export function currentStage({ stop, hooks, began }: Run): Stage {
+  if (began.postShutdown !== undefined) return "postShutdown";
+  return stop && hooks.preShutdown ? "preShutdown" : "startup";
+}

@@ -1,0 +1,166 @@
+import { type ByteString } from "../../posix/bytes.ts";
+import { signalName, SIGNALS } from "../../posix/signals.ts";
+import { type Environment } from "../../env/environment.ts";
+import { type Stage } from "../../supervisor/hooks.ts";
+import { next } from "../../supervisor/next.ts";
+import { type Options, readOptions } from "../../supervisor/options.ts";
+import { type Seen } from "../../supervisor/processes.ts";
+import { record } from "../../supervisor/record.ts";
+import { type Action, type Event, nameOf, newRun, type Run } from "../../supervisor/run.ts";
+
+/** A container that exists on paper only: programs that end when they are said to, and a clock that jumps. */
+export interface World {
+  options?: string[];
+  environment?: Environment;
+  hooks?: Partial<Record<Stage, ByteString[]>>;
+  /** How a program behaves, by the last part of its name. The default ends on SIGTERM only. */
+  programs?: Record<string, Behaviour>;
+  /** Services that runsvdir starts. */
+  services?: string[];
+  /** Processes that nobody watches. */
+  others?: string[];
+  /** Signals from outside, by seconds. */
+  signals?: [seconds: number, signal: keyof typeof SIGNALS][];
+}
+
+export interface Behaviour {
+  /** Ends by itself after so many seconds. */
+  endsAfter?: number;
+  status?: number;
+  /** Ends so many seconds after SIGTERM; `Infinity` ignores it. */
+  termTakes?: number;
+  /** Cannot be started. */
+  cannotStart?: 126 | 127;
+}
+
+interface Living extends Seen {
+  behaviour: Behaviour;
+  endsAt: number;
+  status: number;
+  reaped: boolean;
+}
+
+/**
+ * Lives through a run and tells it: a line per action and message, with the second it happened in. Between any two
+ * steps the run is written down as JSON and read again.
+ */
+export function live(world: World): { story: string[]; status: number; seconds: number } {
+  const options = readOptions(world.options ?? []) as Options;
+  const environment = world.environment ?? [];
+  const living: Living[] = [];
+  const signals = [...world.signals ?? []];
+  const story: string[] = [];
+  let now = 0;
+  const tell = (text: string) => story.push(`${Number(now.toFixed(2))} ${text}`);
+
+  const begin = (name: string, program = name.split("/").at(-1)!, parent = 1): number => {
+    const behaviour = world.programs?.[program] ?? world.programs?.[name] ?? {};
+    const pid = 10 + living.length;
+    const endsAt = now + (behaviour.endsAfter ?? Infinity);
+    const status = behaviour.status ?? 0;
+    living.push({ pid, parent, program, name, behaviour, endsAt, status, reaped: false });
+    return pid;
+  };
+  for (const name of world.others ?? []) begin(name);
+
+  const alive = () => living.filter(({ endsAt }) => endsAt > now);
+  const kill = (pid: number, signal: number) => {
+    for (const one of alive()) {
+      if (pid !== -1 && one.pid !== Math.abs(pid)) continue;
+      if (signal === SIGNALS.SIGKILL) Object.assign(one, { endsAt: now, status: 137 });
+      if (signal === SIGNALS.SIGTERM) {
+        const termTakes = one.behaviour.termTakes ?? 0;
+        if (one.behaviour.status === undefined && termTakes !== Infinity) one.status = 143;
+        one.endsAt = Math.min(one.endsAt, now + termTakes);
+      }
+    }
+  };
+
+  const act = (action: Action, run: Run): Event => {
+    if (action.announce) tell(action.announce.text);
+    switch (action.do) {
+      case "say":
+        for (const { text } of action.messages) tell(text);
+        return { now, type: "said" };
+      case "readEnvironment":
+        tell(`(environment is ${run.directory})`);
+        return { now, type: "environment", environment, unwritten: [], warnings: [] };
+      case "findHooks": {
+        const scripts = world.hooks?.[action.stage] ?? [];
+        return { now, type: "hooks", stage: action.stage, hooks: { scripts, warnings: [] } };
+      }
+      case "skipHooks":
+        return { now, type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+      case "start": {
+        const [name] = action.argv;
+        const status = world.programs?.[name]?.cannotStart;
+        const { role } = action;
+        if (status) return { now, type: "notStarted", role, name, status, reason: "because" };
+        const pid = begin(name);
+        if (role === "runit") {
+          for (const service of world.services ?? []) begin(service, "runsv", pid);
+          for (const one of living) if (one.parent === pid) behave(one, world);
+        }
+        return {
+          now,
+          type: "started",
+          role,
+          name: nameOf(role, action.argv),
+          pid,
+          ownsTerminal: false,
+        };
+      }
+      case "signal": {
+        const names = action.signals.map(signalName).join(" ");
+        tell(`(${names} to ${action.pids.map((pid) => who(pid, living)).join(", ")})`);
+        for (const pid of action.pids) for (const signal of action.signals) kill(pid, signal);
+        return { now, type: "signalled", why: action.why, pids: action.pids };
+      }
+      case "look":
+        return { now, type: "seen", processes: alive() };
+      case "begin":
+        return { now, type: "began", phase: action.phase };
+      case "wait": {
+        const ended = living.find((one) => !one.reaped && one.endsAt <= now);
+        if (ended) return reap(ended);
+        const ends = living.filter((one) => !one.reaped).map(({ endsAt }) => endsAt);
+        const until = Math.min(action.until ?? Infinity, signals[0]?.[0] ?? Infinity, ...ends);
+        if (until === Infinity) throw new Error(`Nothing will ever happen: ${story.join("\n")}`);
+        now = Math.max(now, until);
+        if (signals[0]?.[0] <= now) {
+          const signal = SIGNALS[signals.shift()![1]];
+          tell(`(received ${signalName(signal)})`);
+          return { now, type: "received", received: { signal, fromTerminal: false } };
+        }
+        const next = living.find((one) => !one.reaped && one.endsAt <= now);
+        return next ? reap(next) : { now, type: "time" };
+      }
+      case "exit":
+        throw new Error("The end of the story is told elsewhere");
+    }
+  };
+  const reap = (one: Living): Event => {
+    one.reaped = true;
+    const { pid, status } = one;
+    const exit = status > 128 ? { pid, status, signal: status - 128 } : { pid, status };
+    return { now, type: "ended", exits: [exit] };
+  };
+
+  let run = newRun({ now, pid: 1, options, environment });
+  for (let steps = 0; steps < 10_000; steps++) {
+    const action = next(run);
+    if (action.do === "exit") return { story, status: action.status, seconds: now };
+    run = JSON.parse(JSON.stringify(record(run, act(action, run))));
+  }
+  throw new Error(`It never ends: ${story.slice(0, 50).join("\n")}`);
+}
+
+function behave(one: Living, world: World): void {
+  one.behaviour = world.programs?.[one.name] ?? {};
+}
+
+function who(pid: number, living: readonly Living[]): string {
+  if (pid === -1) return "everybody";
+  const name = living.find((one) => one.pid === Math.abs(pid))?.name;
+  return pid < 0 ? `the group of ${name}` : `${name}`;
+}

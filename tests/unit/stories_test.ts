@@ -1,0 +1,231 @@
+import { assert, assertEquals } from "@std/assert";
+import { live } from "./simulation.ts";
+
+Deno.test("a boot without anything to run starts runit and waits", () => {
+  const { story, status } = live({ signals: [[3, "SIGTERM"]] });
+  assertEquals(story, [
+    "0 (environment is unread)",
+    "0 Booting runit daemon...",
+    "0 Runit started as PID 10",
+    "3 (received SIGTERM)",
+    "3 Init system aborted.",
+    "3 Shutting down runit daemon (PID 10)...",
+    "3 (SIGTERM SIGCONT to /usr/bin/runsvdir)",
+    "3 Killing all processes...",
+  ]);
+  assertEquals(status, 0);
+});
+
+Deno.test("a main command runs after the startup files and runit, and gives the status", () => {
+  const { story, status } = live({
+    options: ["--", "/bin/job"],
+    hooks: { startup: ["/etc/my_init.d/a", "/etc/rc.local"] },
+    programs: {
+      a: { endsAfter: 1 },
+      "rc.local": { endsAfter: 1 },
+      job: { endsAfter: 5, status: 7 },
+    },
+  });
+  assertEquals(story, [
+    "0 (environment is unread)",
+    "0 Running /etc/my_init.d/a...",
+    "1 (environment is stale)",
+    "1 Running /etc/rc.local...",
+    "2 (environment is stale)",
+    "2 Booting runit daemon...",
+    "2 Runit started as PID 12",
+    "2 Running /bin/job...",
+    "7 /bin/job exited with status 7.",
+    "7 Shutting down runit daemon (PID 12)...",
+    "7 (SIGTERM SIGCONT to /usr/bin/runsvdir)",
+    "7 Killing all processes...",
+  ]);
+  assertEquals(status, 7);
+});
+
+Deno.test("the shutdown goes from the scripts before it over the services to the last process", () => {
+  const { story, status, seconds } = live({
+    options: ["--", "main"],
+    hooks: { preShutdown: ["/pre/drain"], postShutdown: ["/post/log"] },
+    programs: { main: { termTakes: 1, status: 0 }, drain: { endsAfter: 1 }, log: { endsAfter: 1 } },
+    services: ["web", "db"],
+    others: ["orphan"],
+    signals: [[10, "SIGTERM"]],
+  });
+  assertEquals(story.slice(4), [
+    "10 (received SIGTERM)",
+    "10 Init system aborted.",
+    "10 Running /pre/drain...",
+    "11 Shutting down main (PID 14)...",
+    "11 (SIGTERM SIGCONT to main)",
+    "12 main exited with status 0.",
+    "12 Shutting down runit daemon (PID 11)...",
+    "12 (SIGTERM SIGCONT to /usr/bin/runsvdir)",
+    "12 (SIGTERM SIGCONT to web, db)",
+    "12 Running /post/log...",
+    "13 Killing all processes...",
+    "13 (SIGTERM SIGCONT to orphan)",
+  ]);
+  assertEquals({ status, seconds }, { status: 0, seconds: 13 });
+});
+
+Deno.test("a failed startup script aborts the boot with status 1, and the last scripts still run", () => {
+  const { story, status } = live({
+    options: ["--", "main"],
+    hooks: { startup: ["/a", "/b"], preShutdown: ["/pre"], postShutdown: ["/post"] },
+    programs: { a: { endsAfter: 1, status: 3 }, post: { endsAfter: 1 } },
+  });
+  assertEquals(story.slice(1), [
+    "0 Running /a...",
+    "1 /a failed with status 3",
+    "1 Init system aborted.",
+    "1 Running /post...",
+    "2 Killing all processes...",
+  ]);
+  assertEquals(status, 1);
+});
+
+Deno.test("a startup script that a signal killed has failed", () => {
+  const { story, status } = live({
+    hooks: { startup: ["/a"] },
+    programs: { a: { endsAfter: 0, status: 137 } },
+  });
+  assertEquals(story[2], "0 /a failed with status 137 (killed by SIGKILL)");
+  assertEquals(status, 1);
+});
+
+Deno.test("a stop in the middle of the boot ends the script, starts nothing more, and gives 0", () => {
+  const { story, status } = live({
+    options: ["--", "main"],
+    hooks: { startup: ["/a", "/b"] },
+    signals: [[2, "SIGTERM"]],
+  });
+  assertEquals(story.slice(1), [
+    "0 Running /a...",
+    "2 (received SIGTERM)",
+    "2 Init system aborted.",
+    "2 Shutting down /a (PID 10)...",
+    "2 (SIGTERM SIGCONT to /a)",
+    "2 Killing all processes...",
+  ]);
+  assertEquals(status, 0);
+});
+
+Deno.test("a main command that cannot be run gives its status", () => {
+  const { story, status } = live({
+    options: ["--skip-runit", "--", "nosuch"],
+    programs: { nosuch: { cannotStart: 127 } },
+  });
+  assertEquals(story.slice(1), [
+    "0 Running nosuch...",
+    "0 Cannot run nosuch: because",
+    "0 Killing all processes...",
+  ]);
+  assertEquals(status, 127);
+});
+
+Deno.test("runsvdir's death ends the container with its status, main command or not", () => {
+  for (const options of [[], ["--", "main"]]) {
+    const { story, status } = live({
+      options,
+      programs: { runsvdir: { endsAfter: 4, status: 111 } },
+    });
+    assert(story.includes("4 Runit exited with status 111"));
+    assertEquals(status, 111);
+  }
+});
+
+Deno.test("whoever ignores SIGTERM is forced to exit, and the whole stop is over within 9 seconds", () => {
+  const stubborn = { termTakes: Infinity };
+  const { story, status, seconds } = live({
+    options: ["--", "main"],
+    hooks: { preShutdown: ["/pre"], postShutdown: ["/post"] },
+    programs: { pre: {}, post: {}, main: stubborn, runsvdir: stubborn, web: stubborn, x: stubborn },
+    services: ["web"],
+    others: ["x"],
+    signals: [[1, "SIGTERM"]],
+  });
+  assertEquals(story.slice(4).filter((line) => !line.includes("(SIG")), [
+    "1 (received SIGTERM)",
+    "1 Init system aborted.",
+    "1 Running /pre...",
+    "4 /pre (PID 14) did not shut down in time. Forcing it to exit.",
+    "4 /pre failed with status 137 (killed by SIGKILL)",
+    "4 Shutting down main (PID 13)...",
+    "7 main (PID 13) did not shut down in time. Forcing it to exit.",
+    "7 main exited with status 137. (killed by SIGKILL)",
+    "7 Shutting down runit daemon (PID 11)...",
+    "7.5 runit daemon (PID 11) did not shut down in time. Forcing it to exit.",
+    "8 Services did not shut down in time: web (PID 12). Forcing them to exit.",
+    "8 Running /post...",
+    "9 /post (PID 15) did not shut down in time. Forcing it to exit.",
+    "9 /post failed with status 137 (killed by SIGKILL)",
+    "9 Killing all processes...",
+    "10 Not all processes have exited in time. Forcing them to exit.",
+  ]);
+  assertEquals({ status, seconds }, { status: 137, seconds: 10 });
+});
+
+Deno.test("a second stop signal hurries, and the last scripts get a second", () => {
+  const stubborn = { termTakes: Infinity };
+  const { story, seconds } = live({
+    options: ["--", "main"],
+    hooks: { preShutdown: ["/pre", "/pre2"], postShutdown: ["/post"] },
+    programs: { main: stubborn, post: { endsAfter: 0.5 } },
+    signals: [[1, "SIGTERM"], [2, "SIGINT"]],
+  });
+  assert(story.includes("2 Skipping /pre2: no time is left"));
+  assert(story.includes("2 Running /post..."));
+  assertEquals(seconds, 2.5);
+});
+
+Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall limit", () => {
+  const { story, seconds } = live({
+    options: ["--skip-runit", "--", "main"],
+    environment: [["KILL_PROCESS_TIMEOUT", "0"]],
+    programs: { main: { termTakes: Infinity } },
+    signals: [[1, "SIGTERM"]],
+  });
+  assert(story.includes("1 main (PID 10) did not shut down in time. Forcing it to exit."));
+  assertEquals(seconds, 1);
+});
+
+Deno.test("a long KILL_PROCESS_TIMEOUT is granted in full", () => {
+  const { seconds, status } = live({
+    options: ["--skip-runit", "--", "main"],
+    environment: [["KILL_PROCESS_TIMEOUT", "300"]],
+    programs: { main: { termTakes: 250, status: 5 } },
+    signals: [[1, "SIGTERM"]],
+  });
+  assertEquals({ seconds, status }, { seconds: 251, status: 5 });
+});
+
+Deno.test("other signals are passed on to the main command", () => {
+  const { story } = live({
+    options: ["--skip-runit", "--", "main"],
+    programs: { main: { endsAfter: 5 } },
+    signals: [[1, "SIGHUP"], [2, "SIGUSR1"]],
+  });
+  assert(story.includes("1 (SIGHUP to main)"));
+  assert(story.includes("2 (SIGUSR1 to main)"));
+});
+
+Deno.test("a failing pre_shutdown script is reported, and all else goes on", () => {
+  const { story, status } = live({
+    options: ["--", "main"],
+    hooks: { preShutdown: ["/pre"], postShutdown: ["/post"] },
+    programs: { main: { endsAfter: 1 }, pre: { endsAfter: 0, status: 9 }, post: { endsAfter: 0 } },
+  });
+  assert(story.includes("1 /pre failed with status 9"));
+  assert(story.includes("1 Running /post..."));
+  assertEquals(status, 0);
+});
+
+Deno.test("--no-kill-all-on-exit leaves the others alone", () => {
+  const { story } = live({
+    options: ["--skip-runit", "--no-kill-all-on-exit", "--", "main"],
+    programs: { main: { endsAfter: 1 } },
+    others: ["orphan"],
+  });
+  assertEquals(story.at(-1), "1 main exited with status 0.");
+});
