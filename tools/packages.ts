@@ -1,23 +1,24 @@
-// Gets programs that are missing on this machine from its distribution.
+// Gets programs that are missing on this machine from its distribution, Debian or Ubuntu.
 
 import $ from "@david/dax";
-import { Problem, say } from "./project.ts";
+import { runQuietly } from "./progress.ts";
+import { exists, Problem, say } from "./project.ts";
 
-/** Afterwards `program` can be run. If it is missing, its Debian packages are installed (as root on Debian, Ubuntu). */
+/** Afterwards `program` (a name, or the path of a file) is there; its packages are installed if it was not. */
 export async function ensureProgram(program: string, packages = [program]): Promise<void> {
-  if (await $.commandExists(program)) return;
+  if (program.startsWith("/") ? await exists(program) : await $.commandExists(program)) return;
   const byHand = `install it (apt-get install ${packages.join(" ")})`;
   if (Deno.uid() !== 0) throw new Problem(`${program} is missing: ${byHand}, or run this as root`);
   if (!await $.commandExists("apt-get")) {
     throw new Problem(`${program} is missing, and so is apt-get: ${byHand}`);
   }
-  say(`Installing ${packages.join(" ")}, since ${program} is missing ...`);
-  const environment = { DEBIAN_FRONTEND: "noninteractive" };
-  await $`apt-get update -qq`.env(environment).quiet().noThrow();
-  const install = await $`apt-get install -y -qq --no-install-recommends ${packages}`
-    .env(environment).stdout("piped").stderr("piped").noThrow();
-  if (install.code !== 0) {
-    const reason = install.stderr.trim().split("\n").at(-1);
-    throw new Problem(`${program} is missing and cannot be installed (${reason}): ${byHand}`);
-  }
+  say(`Installing ${packages.join(", ")}, since ${program} is missing ...`);
+  const step = {
+    log: "apt-get",
+    environment: { DEBIAN_FRONTEND: "noninteractive" },
+    failure: `${program} is missing and cannot be installed`,
+  };
+  await runQuietly({ command: ["apt-get", "update"], ...step });
+  const flags = ["--yes", "--no-install-recommends"];
+  await runQuietly({ command: ["apt-get", "install", ...flags, ...packages], ...step });
 }

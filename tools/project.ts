@@ -1,5 +1,6 @@
 // What the other tools share: where the project is, and how they talk to whoever runs them.
 
+import $ from "@david/dax";
 import { dirname, fromFileUrl, join } from "@std/path";
 
 /** The project's folder, and the one for all that is fetched or made on the way. */
@@ -25,15 +26,24 @@ export function say(line: string): void {
   console.error(`==> ${line}`);
 }
 
-/** Runs `use` with a new folder in .cache/, which is gone afterwards, also upon failure. */
+/** Runs `use` with a new folder in .cache/, which is gone afterwards; also one that a killed run has left. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   await Deno.mkdir(cacheFolder, { recursive: true });
-  const folder = await Deno.makeTempDir({ dir: cacheFolder, prefix: "work-" });
+  for await (const { name } of Deno.readDir(cacheFolder)) {
+    const [, pid] = name.match(/^work-(\d+)-/) ?? [];
+    if (pid && !await exists(`/proc/${pid}`)) await remove(join(cacheFolder, name));
+  }
+  const folder = await Deno.makeTempDir({ dir: cacheFolder, prefix: `work-${Deno.pid}-` });
   try {
     return await use(folder);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await remove(folder);
   }
+}
+
+/** Twice is no error: another run may be removing the same. */
+async function remove(folder: string): Promise<void> {
+  await $`rm -rf --one-file-system ${folder}`;
 }
 
 export async function sha256(bytes: Uint8Array): Promise<string> {

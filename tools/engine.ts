@@ -1,0 +1,48 @@
+// Makes sure that docker's engine answers. Called by image.ts, run.ts and tests.ts.
+// Afterwards: it does; where it was missing it is installed and running, and goes on running.
+
+import $ from "@david/dax";
+import { join } from "@std/path";
+import { ensureProgram } from "./packages.ts";
+import { cacheFolder, exists, Problem, say } from "./project.ts";
+
+const secondsToStart = 60;
+
+export async function ensureDocker(): Promise<void> {
+  const reason = await whyNot();
+  if (!reason) return;
+  const byHand = "install docker and start it, or make sure that `docker info` works";
+  if (Deno.env.has("DOCKER_HOST")) {
+    throw new Problem(`the docker of DOCKER_HOST does not answer (${reason})`);
+  }
+  if (Deno.uid() !== 0) throw new Problem(`docker does not answer (${reason}): ${byHand}`);
+  await ensureProgram("dockerd", ["docker.io", "iptables"]);
+  await ensureProgram("docker", ["docker-cli"]); // Newer releases have it in a package of its own.
+  await start();
+}
+
+/** The reason why docker does not answer; nothing if it does. */
+async function whyNot(): Promise<string | undefined> {
+  if (!await $.commandExists("docker")) return "there is no program docker";
+  const info = await $`docker info`.stdout("null").stderr("piped").noThrow();
+  return info.code === 0 ? undefined : info.stderr.trim().split("\n").at(-1);
+}
+
+async function start(): Promise<void> {
+  const log = join(cacheFolder, "dockerd.log");
+  if (await exists("/run/systemd/system")) {
+    say("Starting docker by systemd ...");
+    await $`systemctl start docker`.noThrow();
+  } else {
+    say("Starting dockerd; it goes on running. Its log is .cache/dockerd.log ...");
+    await Deno.mkdir(cacheFolder, { recursive: true });
+    await $`sh -c ${'exec setsid --fork dockerd </dev/null >>"$0" 2>&1'} ${log}`;
+  }
+  const deadline = Date.now() + secondsToStart * 1000;
+  while (await whyNot()) {
+    if (Date.now() > deadline) {
+      throw new Problem(`docker does not answer after ${secondsToStart} s: see ${log}`);
+    }
+    await $.sleep(200);
+  }
+}

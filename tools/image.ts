@@ -1,0 +1,86 @@
+// Makes the image. Run by `deno task image` and by run.ts and tests.ts.
+// Afterwards: docker has NAME:VERSION and NAME:latest, made from the sources as they are.
+// From the environment: NAME, VERSION, BASE_IMAGE, and DISABLE_SYSLOG, DISABLE_SSH, DISABLE_CRON.
+
+import $ from "@david/dax";
+import { walk } from "@std/fs";
+import { join, relative } from "@std/path";
+import { ensureBase } from "./base.ts";
+import { build, version } from "./build.ts";
+import { ensureDocker } from "./engine.ts";
+import { programs } from "./permissions.ts";
+import { runQuietly } from "./progress.ts";
+import { projectFolder, runTool, say, sha256 } from "./project.ts";
+
+const switches = ["DISABLE_SYSLOG", "DISABLE_SSH", "DISABLE_CRON"];
+const label = "baseimage.inputs";
+
+if (import.meta.main) {
+  await runTool(async () => console.log(await buildImage()));
+}
+
+/** Brings the image up to date and returns its name; says nothing and changes nothing if it is. */
+export async function buildImage(): Promise<string> {
+  const setting = (name: string, otherwise: string) => Deno.env.get(name) || otherwise;
+  const name = setting("NAME", "baseimage");
+  const image = `${name}:${setting("VERSION", version)}`;
+  const base = setting("BASE_IMAGE", "ubuntu:16.04");
+  const buildArguments = [`BASE_IMAGE=${base}`];
+  for (const name of switches) {
+    if (Deno.env.has(name)) buildArguments.push(`${name}=${Deno.env.get(name)}`);
+  }
+
+  await ensureDocker();
+  await ensureBase(base);
+  await build();
+
+  const inputs = await hashInputs([...buildArguments, await inspect(base, "{{.Id}}")]);
+  const tags = [image, `${name}:latest`];
+  const made = await Promise.all(
+    tags.map((it) => inspect(it, `{{index .Config.Labels "${label}"}}`)),
+  );
+  if (made.every((it) => it === inputs)) return image;
+
+  say(`Building the image ${image} on ${base} ...`);
+  await runQuietly({
+    command: [
+      ...["docker", "build"],
+      ...tags.flatMap((it) => ["--tag", it]),
+      ...buildArguments.flatMap((it) => ["--build-arg", it]),
+      ...["--label", `${label}=${inputs}`],
+      ...["--network", "host"], // The engine's own network does not reach the archives everywhere.
+      projectFolder,
+    ],
+    environment: { DOCKER_BUILDKIT: "0" }, // The classic builder is everywhere.
+    log: "docker-build",
+    failure: `cannot build the image ${image}`,
+  });
+  return image;
+}
+
+/** One of the things that docker knows about an image; empty if there is no such image. */
+async function inspect(image: string, format: string): Promise<string> {
+  const result = await $`docker image inspect --format ${format} ${image}`.quiet().noThrow();
+  return result.code === 0 ? result.stdout.trim() : "";
+}
+
+/** A hash of all that the image is made of: names, modes and contents of the files, and `others`. */
+async function hashInputs(others: string[]): Promise<string> {
+  const files = ["Dockerfile", ".dockerignore"].map((it) => join(projectFolder, it));
+  for (const name of Object.keys(programs)) {
+    files.push(join(projectFolder, "dist", `.${name}.inputs`));
+  }
+  for await (const { path } of walk(join(projectFolder, "image"))) files.push(path);
+  const lines = await Promise.all(files.sort().map(describe));
+  return await sha256(new TextEncoder().encode(JSON.stringify([lines, others])));
+}
+
+async function describe(path: string): Promise<string[]> {
+  const { mode, isFile, isSymlink } = await Deno.lstat(path);
+  const content = isSymlink
+    ? await Deno.readLink(path)
+    : isFile
+    ? await sha256(await Deno.readFile(path))
+    : "";
+  return [relative(projectFolder, path), String(mode), content];
+}

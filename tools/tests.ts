@@ -1,0 +1,109 @@
+// Runs all checks and tests, or only the given test files. Run by `make test`, `deno task test` and `deno task ok`.
+// Afterwards: the last line says how many passed and failed; the exit status is 0 if none failed and some passed.
+
+import $ from "@david/dax";
+import { walk } from "@std/fs";
+import { join, relative } from "@std/path";
+import { buildImage } from "./image.ts";
+import { ensureProgram } from "./packages.ts";
+import { projectFolder, runTool, say, withFolder } from "./project.ts";
+
+const jobs = 2; // So many test files run at the same time.
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+Deno.chdir(projectFolder);
+await runTool(async () => {
+  const results: Counts[] = [];
+  const files = Deno.args.length > 0 ? Deno.args : await findTests();
+  if (Deno.args.length === 0) {
+    await ensureProgram("shellcheck");
+    results.push(await runChecks());
+  }
+  // The tests of pure functions need neither the programs nor docker.
+  if (files.some((it) => it.startsWith("tests/") && !it.startsWith("tests/unit/"))) {
+    await buildImage();
+  }
+  results.push(await runTests(files));
+
+  const [passed, failed, skipped] = (["passed", "failed", "skipped"] as const)
+    .map((key) => results.reduce((sum, counts) => sum + counts[key], 0));
+  console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
+  Deno.exit(failed === 0 && passed > 0 ? 0 : 1);
+});
+
+async function runChecks(): Promise<Counts> {
+  const deno = Deno.execPath();
+  const checks = {
+    "formatting (deno fmt)": [deno, "fmt", "--check", "--quiet"],
+    "lint (deno lint)": [deno, "lint", "--quiet"],
+    "types (deno check)": [deno, "check", "--quiet"],
+    "shell scripts (shellcheck)": ["shellcheck", "--external-sources", ...await findShellScripts()],
+  };
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const [name, command] of Object.entries(checks)) {
+    const { code, combined } = await $`${command}`.captureCombined().noThrow();
+    console.log(`${name} ... ${code === 0 ? "ok" : `FAILED\n${combined}`}`);
+    counts[code === 0 ? "passed" : "failed"]++;
+  }
+  return counts;
+}
+
+async function runTests(files: string[]): Promise<Counts> {
+  say(`Running the tests of ${files.length} files, ${jobs} at a time ...`);
+  return await withFolder(async (folder) => {
+    const report = join(folder, "junit.xml");
+    const flags = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
+    const { code } = await $`${Deno.execPath()} test ${flags} ${files}`
+      .env("DENO_JOBS", String(jobs)).noThrow();
+    return count(await Deno.readTextFile(report).catch(() => ""), files, code);
+  });
+}
+
+/** Counts what really ran: a file that is not in the report, since it could not be loaded, has failed. */
+function count(report: string, files: string[], code: number): Counts {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const suites = [...report.matchAll(/<testsuite .*?<\/testsuite>/gs)].map(([suite]) => suite);
+  for (const suite of suites) {
+    const cases = [...suite.matchAll(/<testcase name="(.*?)".*?<\/testcase>/gs)];
+    const names = cases.map(([, name]) => name);
+    for (const [text, name] of cases) {
+      const isStep = names.some((other) => name.startsWith(`${other} &gt; `));
+      if (isStep) continue; // It counts as a part of its test.
+      if (text.includes("<failure")) counts.failed++;
+      else if (text.includes("<skipped")) counts.skipped++;
+      else counts.passed++;
+    }
+  }
+  counts.failed += Math.max(0, files.length - suites.length);
+  if (code !== 0 && counts.failed === 0) counts.failed++;
+  return counts;
+}
+
+async function findTests(): Promise<string[]> {
+  return await findFiles((path) => /[_.]test\.ts$/.test(path));
+}
+
+async function findShellScripts(): Promise<string[]> {
+  return await findFiles((path) =>
+    path.endsWith(".sh") ||
+    /^#!.*\b(ba|da)?sh\b|^# shellcheck shell=/.test(Deno.readTextFileSync(path))
+  );
+}
+
+async function findFiles(isWanted: (path: string) => boolean): Promise<string[]> {
+  const files: string[] = [];
+  const skip = [".git", ".cache", "dist"].map((it) =>
+    new RegExp(`^${join(projectFolder, it)}(/|$)`)
+  );
+  for await (
+    const { path } of walk(projectFolder, { includeDirs: false, includeSymlinks: false, skip })
+  ) {
+    if (isWanted(path)) files.push(relative(projectFolder, path));
+  }
+  return files.sort();
+}
