@@ -1,0 +1,84 @@
+import { assertEquals } from "@std/assert";
+import { fromBytes, fromUnicode, toBytes, toUnicode } from "../../posix/bytes.ts";
+import { beginWith, parseEnvironment, reloadFrom } from "../../env/environment.ts";
+import { toJson, toShell } from "../../env/dumps.ts";
+
+Deno.test("a byte string holds every byte, and gives it back", () => {
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index % 256);
+  assertEquals(toBytes(fromBytes(bytes)), bytes);
+  assertEquals(toUnicode(fromUnicode("häß 🦕")), "häß 🦕");
+  assertEquals(toUnicode("a\xffb"), "a\ufffdb");
+});
+
+Deno.test("parseEnvironment() keeps values with = and newlines, the first of two, and no nonsense", () => {
+  assertEquals(parseEnvironment("A=b=c\0B=\0A=x\0nonsense\0=nameless\0C=1\n2\n\0"), [
+    ["A", "b=c"],
+    ["B", ""],
+    ["C", "1\n2\n"],
+  ]);
+});
+
+Deno.test("beginWith() does not override what the container was given", () => {
+  assertEquals(beginWith([["A", "given"]], [["A", "file"], ["B", "file"]]), [
+    ["A", "given"],
+    ["B", "file"],
+  ]);
+});
+
+Deno.test("beginWith() prefers a PATH of the directory to docker's default only", () => {
+  const docker = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const mine: [string, string][] = [["PATH", "/mine"]];
+  assertEquals(beginWith([["PATH", docker]], mine), mine);
+  assertEquals(beginWith([["PATH", "/given"]], mine), [["PATH", "/given"]]);
+});
+
+Deno.test("reloadFrom() takes over what a script has changed, and keeps what never was in the directory", () => {
+  const before: [string, string][] = [
+    ["HOME", "/root"],
+    ["GONE", "1"],
+    ["CHANGED", "1"],
+    ["a/b", "unwritten"],
+  ];
+  assertEquals(reloadFrom([["CHANGED", "2"], ["NEW", "3"]], before, ["a/b"]), [
+    ["HOME", "/root"],
+    ["CHANGED", "2"],
+    ["NEW", "3"],
+    ["a/b", "unwritten"],
+  ]);
+});
+
+Deno.test("toShell() quotes what needs it and leaves out what is personal", () => {
+  const { text, warnings } = toShell([
+    ["Z", "plain-1.0:/x"],
+    ["A", "it's $HOME"],
+    ["EMPTY", ""],
+    ["HOME", "/root"],
+    ["UID", "0"],
+  ]);
+  assertEquals(
+    text,
+    `export A='it'"'"'s $HOME'\nexport EMPTY=''\nexport Z=plain-1.0:/x\n`,
+  );
+  assertEquals(warnings, []);
+});
+
+Deno.test("toShell() gives names that a shell takes, each once, and says so", () => {
+  const { text, warnings } = toShell([
+    ["a.b", "dot"],
+    ["a-b", "dash"],
+    ["c_d", "exact"],
+    ["c.d", "dot"],
+    ["1abc", "digit"],
+    ["PPID", "1"],
+  ]);
+  assertEquals(text, "export _abc=digit\nexport a_b=dash\nexport c_d=exact\n");
+  assertEquals(warnings.length, 5);
+});
+
+Deno.test("toJson() prints everything as one object, with U+FFFD for what is not UTF-8", () => {
+  const json = toJson([["B", "x\xff"], ["A", 'quote"\n'], ["HOME", fromUnicode("/höme")]]);
+  assertEquals(
+    toUnicode(json),
+    '{"A": "quote\\"\\n", "B": "x\ufffd", "HOME": "/höme"}',
+  );
+});

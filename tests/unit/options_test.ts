@@ -1,0 +1,74 @@
+import { assertEquals } from "@std/assert";
+import { readOptions } from "../../supervisor/options.ts";
+
+const defaults = {
+  enableInsecureKey: false,
+  startupFiles: true,
+  runit: true,
+  killAllOnExit: true,
+  quiet: false,
+  command: [] as string[],
+};
+
+Deno.test("readOptions() ends the options at the first word that is none", () => {
+  assertEquals(readOptions(["ls", "-la"]), { ...defaults, command: ["ls", "-la"] });
+  assertEquals(readOptions(["--quiet", "ls", "--quiet"]), {
+    ...defaults,
+    quiet: true,
+    command: ["ls", "--quiet"],
+  });
+});
+
+Deno.test("readOptions() gives everything after -- to the command", () => {
+  assertEquals(readOptions(["--", "-x", "--", "y"]), { ...defaults, command: ["-x", "--", "y"] });
+  assertEquals(readOptions(["sh", "--", "-x"]), { ...defaults, command: ["sh", "--", "-x"] });
+});
+
+Deno.test("readOptions() knows every option, and an unambiguous beginning of one", () => {
+  const words = [
+    "--enable-insecure-key",
+    "--skip-startup-files",
+    "--skip-runit",
+    "--no-kill",
+    "--qu",
+    "true",
+  ];
+  assertEquals(readOptions(words), {
+    enableInsecureKey: true,
+    startupFiles: false,
+    runit: false,
+    killAllOnExit: false,
+    quiet: true,
+    command: ["true"],
+  });
+});
+
+Deno.test("readOptions() takes a nested my_init as more of the same command line", () => {
+  const expected = { ...defaults, quiet: true, command: ["ls", "-l"] };
+  const lines = [
+    ["--", "my_init", "--quiet", "--", "ls", "-l"],
+    ["/sbin/my_init", "--quiet", "ls", "-l"],
+    ["--quiet", "--", "/sbin/my_init", "--", "ls", "-l"],
+  ];
+  for (const line of lines) assertEquals(readOptions(line), expected);
+  assertEquals(readOptions(["--", "/sbin/my_init"]), defaults);
+});
+
+Deno.test("readOptions() refuses an unknown or ambiguous option, and --skip-runit without a command", () => {
+  for (const word of ["--nosuch", "-q", "--skip"]) {
+    assertEquals(readOptions([word, "ls"]), {
+      error: `my_init: unknown option ${word}; see my_init --help`,
+      status: 2,
+    });
+  }
+  assertEquals(readOptions(["--skip-runit"]), {
+    error: "*** When --skip-runit is given, you must also pass a main command.",
+    status: 1,
+  });
+});
+
+Deno.test("readOptions() understands --help and --version", () => {
+  assertEquals(readOptions(["-h"]), "help");
+  assertEquals(readOptions(["--quiet", "--help"]), "help");
+  assertEquals(readOptions(["--version"]), "version");
+});
