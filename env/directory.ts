@@ -88,7 +88,9 @@ export function exportDirectory(
     if (failures.length > 0) unwritten.push(name);
   }
   // One that cannot be written mostly means that none can, so one line is enough.
-  if (failure) warnings.push(`${failure}. Programs get the variable, but it is not in ${directory}`);
+  if (failure) {
+    warnings.push(`${failure}. Programs get the variable, but it is not in ${directory}`);
+  }
   return { unwritten, warnings };
 }
 

@@ -19,7 +19,9 @@ export function toShell(
   for (const [name, value] of dumped) {
     const shellName = name.replaceAll(/[^A-Za-z0-9_]/g, "_").replace(/^[0-9]/, "_");
     const changed = shellName !== name;
-    if (READ_ONLY_IN_BASH.includes(name) || changed && (taken.has(shellName) || lines.has(shellName))) {
+    if (
+      READ_ONLY_IN_BASH.includes(name) || changed && (taken.has(shellName) || lines.has(shellName))
+    ) {
       warnings.push(`Variable ${name} is left out of the shell's dump: its name is taken there`);
       continue;
     }
@@ -42,6 +44,9 @@ function quote(value: ByteString): ByteString {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`;
 }
 
-function compareNames([a]: readonly [ByteString, ByteString], [b]: readonly [ByteString, ByteString]) {
+function compareNames(
+  [a]: readonly [ByteString, ByteString],
+  [b]: readonly [ByteString, ByteString],
+) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
