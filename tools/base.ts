@@ -94,7 +94,7 @@ async function makeBase(image: string, release: Release, folder: string): Promis
   await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release));
   // The packages are installed, the lists old, and the other two are this machine's.
   const leftovers = ["var/cache/apt", "var/lib/apt/lists", "etc/resolv.conf", "etc/hostname"];
-  await $`rm -rf --one-file-system ${leftovers}`.cwd(root);
+  await $`rm -rf ${leftovers}`.cwd(root);
   await $`mkdir -p var/cache/apt/archives/partial var/lib/apt/lists/partial`.cwd(root);
   await $`tar --numeric-owner -C ${root} -c . | docker import --change ${'CMD ["/bin/bash"]'} - ${image}`
     .quiet("stdout");

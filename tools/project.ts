@@ -43,7 +43,7 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
 
 /** Twice is no error: another run may be removing the same. */
 async function remove(folder: string): Promise<void> {
-  await $`rm -rf --one-file-system ${folder}`;
+  await $`rm -rf ${folder}`;
 }
 
 export async function sha256(bytes: Uint8Array): Promise<string> {
