@@ -2,7 +2,13 @@ import { type ByteString } from "../posix/bytes.ts";
 import { findGroup, listDirectory, readFile, stat, SystemError, unlink } from "../posix/libc.ts";
 import { replaceFile, UNFINISHED } from "../posix/files.ts";
 import { toJson, toShell } from "./dumps.ts";
-import { type Environment, LONGEST_VARIABLE, PERSONAL, type Variable } from "./environment.ts";
+import {
+  type Environment,
+  filesNamedBy,
+  LONGEST_VARIABLE,
+  PERSONAL,
+  type Variable,
+} from "./environment.ts";
 
 /** The directory in which each file is a variable; the dumps lie beside it. */
 export const DIRECTORY = "/etc/container_environment";
@@ -36,6 +42,16 @@ export function importDirectory(directory = DIRECTORY): Imported {
   return { variables, warnings };
 }
 
+/** Reads the variables that an environment says are in files. */
+export function readFiles(environment: Environment): Required<Imported> {
+  const warnings: ByteString[] = [];
+  const variables = filesNamedBy(environment).flatMap(({ name, file }) => {
+    const value = readValue(file, name, warnings);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { variables, warnings };
+}
+
 function readValue(
   path: ByteString,
   name: ByteString,
@@ -43,7 +59,8 @@ function readValue(
 ): ByteString | undefined {
   const ignore = (why: string) => void warnings.push(`Ignoring ${path}: ${why}`);
   if (name.includes("=")) return ignore("the name of a variable cannot have a =");
-  if (stat(path)?.type !== "file") return ignore("it is not a file");
+  const status = stat(path);
+  if (status?.type !== "file") return ignore(status ? "it is not a file" : "there is no such file");
   const content = attempt(() => readFile(path, LONGEST_VARIABLE + 1), warnings);
   if (content === undefined) return undefined;
   const value = content.replace(/\n$/, "");

@@ -62,6 +62,15 @@ export function beginWith(given: Environment, directory: Environment): Environme
 }
 
 /**
+ * Variables whose value is in a file: `FILE__NAME=/path` gives NAME, as in linuxserver's images (#201).
+ */
+export function filesNamedBy(environment: Environment): { name: ByteString; file: ByteString }[] {
+  const PREFIX = "FILE__";
+  return environment.filter(([name]) => name.startsWith(PREFIX) && name !== PREFIX)
+    .map(([name, file]) => ({ name: name.slice(PREFIX.length), file }));
+}
+
+/**
  * The environment after a startup script: what the directory holds, and of the rest what was never in there.
  *
  * @param unwritten names whose value the directory could not take

@@ -83,6 +83,8 @@ const c = Deno.dlopen(LIBC, {
   access: { parameters: ["buffer", "i32"], result: "i32" },
   rename: { parameters: ["buffer", "buffer"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
+  mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  symlink: { parameters: ["buffer", "buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
   syscall3: { name: "syscall", parameters: ["isize", "i32", "buffer", "usize"], result: "isize" },
   syscall4: {
@@ -350,6 +352,12 @@ export function mayExecute(path: ByteString): boolean {
   return c.access(cString(path), X_OK) === 0;
 }
 
+/** Whether this user may make files in a folder, or write to a file. access(2) */
+export function mayWrite(path: ByteString): boolean {
+  const W_OK = 2;
+  return c.access(cString(path), W_OK) === 0;
+}
+
 /**
  * Reads a file. It never waits: what a pipe does not hold yet is not read.
  *
@@ -408,6 +416,20 @@ export function rename(from: ByteString, to: ByteString): void {
 /** unlink(2); false when it was not removed. */
 export function unlink(path: ByteString): boolean {
   return c.unlink(cString(path)) === 0;
+}
+
+/** Makes a folder, unless it exists. mkdir(2) @throws {SystemError} */
+export function makeDirectory(path: ByteString, mode = 0o755): void {
+  if (c.mkdir(cString(path), mode) === 0) return;
+  const failure = new SystemError(`Cannot make ${path}`);
+  if (stat(path)?.type !== "directory") throw failure;
+}
+
+/** Makes a link, unless there is something of this name. symlink(2) @throws {SystemError} */
+export function makeLink(target: ByteString, path: ByteString): void {
+  if (c.symlink(cString(target), cString(path)) === 0) return;
+  const failure = new SystemError(`Cannot make ${path}`);
+  if (readLink(path) !== target) throw failure;
 }
 
 /** readlink(2); nothing when it is no link. */

@@ -19,8 +19,13 @@ const DEFAULTS = { process: 5, everybody: 5, overall: 9 };
 /**
  * Reads the limits from the environment. Who has chosen the time limit of a step has reckoned without an overall
  * one, so there is none then, unless it is set too.
+ *
+ * @param ofServices the limits that services have of their own, in seconds
  */
-export function readLimits(environment: Environment): { limits: Limits; warnings: ByteString[] } {
+export function readLimits(
+  environment: Environment,
+  ofServices: Readonly<Record<ByteString, number>> = {},
+): { limits: Limits; warnings: ByteString[] } {
   const warnings: ByteString[] = [];
   const read = (name: string, otherwise: number): number => {
     const text = get(environment, name);
@@ -34,9 +39,10 @@ export function readLimits(environment: Environment): { limits: Limits; warnings
   };
   const process = read("KILL_PROCESS_TIMEOUT", DEFAULTS.process);
   const everybody = read("KILL_ALL_PROCESSES_TIMEOUT", DEFAULTS.everybody);
-  const chosen = ["KILL_PROCESS_TIMEOUT", "KILL_ALL_PROCESSES_TIMEOUT"].some((name) =>
-    get(environment, name) !== undefined
-  );
+  const chosen = Object.keys(ofServices).length > 0 ||
+    ["KILL_PROCESS_TIMEOUT", "KILL_ALL_PROCESSES_TIMEOUT"].some((name) =>
+      get(environment, name) !== undefined
+    );
   const overall = read("SHUTDOWN_TIMEOUT", chosen ? Infinity : DEFAULTS.overall);
   return {
     limits: { process, everybody, hook: Math.max(process, DEFAULTS.process), overall },

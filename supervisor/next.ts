@@ -20,19 +20,22 @@ export function next(run: Run): Action {
 
 // ------------------------------------------------------------------------------------------------ boot
 
-const RUNIT = ["/usr/bin/runsvdir", "-P", "/etc/service"];
-
 /** What remains to be done to bring the container up, and to keep it so. */
 function boot(run: Run): Action {
-  const { options: { runit, command }, processes, forward } = run;
+  const { options: { runit, command }, processes, services, forward } = run;
   if (processes.hook?.state === "running") return { do: "wait" };
   if (run.directory !== "current") return { do: "readEnvironment" };
   const hook = startHook(run, "startup");
   if (hook) return hook;
-  if (runit && !processes.runit) return start("runit", RUNIT, "Booting runit daemon...");
+  if (runit && !services) return { do: "prepareServices" };
+  if (services && !processes.runit) {
+    const argv = ["/usr/bin/runsvdir", "-P", services.directory];
+    return start("runit", argv, "Booting runit daemon...");
+  }
   if (command.length > 0 && !processes.main) {
     return start("main", command, `Running ${command.join(" ")}...`);
   }
+  if (services && run.serviceEnded) return { do: "findEndedService", services };
   if (forward.length > 0 && processes.main) {
     return { do: "signal", why: "forward", pids: [processes.main.pid], signals: forward };
   }
@@ -95,7 +98,7 @@ interface Plan {
 }
 
 function makePlan(run: Run, stop: Stop): Plan {
-  const { limits } = readLimits(run.environment);
+  const { limits } = readLimits(run.environment, run.services?.limits);
   const overall = stop.hurry ? 0 : limits.overall;
   const share = (ninths: number) => stop.askedAt + overall * ninths / 9;
   return {
@@ -144,7 +147,9 @@ function endServices(run: Run, plan: Plan): Action | undefined {
   const services = children.filter(({ program }) => program === "runsv");
   const untold = services.filter(({ pid }) => run.told[pid] === undefined);
   if (untold.length > 0) return tell(pidsOf(untold));
-  const inTime = ({ pid }: Seen) => Math.min(run.told[pid] + plan.limits.process, plan.services);
+  const ownLimits = run.services?.limits ?? {};
+  const inTime = ({ pid, name }: Seen) =>
+    Math.min(run.told[pid] + (ownLimits[name] ?? plan.limits.process), plan.services);
   const late = services.filter((service) => inTime(service) <= run.now);
   const spared = late.filter(({ pid }) => run.forced[pid] === undefined);
   if (spared.length > 0) {

@@ -14,10 +14,11 @@ import {
 } from "../posix/libc.ts";
 import { findProgram } from "../posix/programs.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
-import { exportDirectory, importDirectory, writeDumps } from "../env/directory.ts";
-import { beginWith, get, reloadFrom, toStrings } from "../env/environment.ts";
+import { exportDirectory, importDirectory, readFiles, writeDumps } from "../env/directory.ts";
+import { beginWith, get, reloadFrom, toStrings, withVariables } from "../env/environment.ts";
 import { findHooks } from "./hooks.ts";
 import { lookAround } from "./processes.ts";
+import { findEnded, prepareServices } from "./services.ts";
 import { type Action, type Event, type Message, nameOf, type Role, type Run } from "./run.ts";
 
 /** What happened, before it is given its time. */
@@ -48,6 +49,12 @@ function act(action: Action, run: Run): Outcome {
     }
     case "skipHooks":
       return { type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+    case "prepareServices":
+      return { type: "services", services: prepareServices() };
+    case "findEndedService": {
+      const ended = findEnded(action.services.directory, action.services.critical);
+      return ended ? { type: "serviceEnded", ...ended } : { type: "serviceRuns" };
+    }
     case "start":
       return start(action.role, action.argv, run);
     case "signal":
@@ -71,18 +78,21 @@ function say(messages: readonly Message[], quiet: boolean): void {
 }
 
 function readEnvironment(run: Run): Outcome {
+  const { environment: before, unwritten } = run;
   const { variables, warnings } = importDirectory();
-  const { environment, unwritten } = run;
-  if (!variables) return { type: "environment", environment, unwritten, warnings };
   if (run.directory === "stale") {
-    const reloaded = reloadFrom(variables, environment, unwritten);
-    warnings.push(...writeDumps(reloaded));
-    return { type: "environment", environment: reloaded, unwritten, warnings };
+    const environment = variables ? reloadFrom(variables, before, unwritten) : before;
+    if (variables) warnings.push(...writeDumps(environment));
+    return { type: "environment", environment, unwritten, warnings };
   }
-  const first = beginWith(environment, variables);
-  const exported = exportDirectory(first, variables);
-  warnings.push(...exported.warnings, ...writeDumps(first));
-  return { type: "environment", environment: first, unwritten: exported.unwritten, warnings };
+  const first = beginWith(before, variables ?? []);
+  const secrets = readFiles(first);
+  const environment = withVariables(first, secrets.variables);
+  warnings.push(...secrets.warnings);
+  if (!variables) return { type: "environment", environment, unwritten, warnings };
+  const exported = exportDirectory(environment, variables);
+  warnings.push(...exported.warnings, ...writeDumps(environment));
+  return { type: "environment", environment, unwritten: exported.unwritten, warnings };
 }
 
 /**

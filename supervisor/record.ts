@@ -1,8 +1,10 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Exit } from "../posix/libc.ts";
+import { withVariables } from "../env/environment.ts";
 import { signalName, SIGNALS, SIGRTMIN } from "../posix/signals.ts";
 import { type Stage } from "./hooks.ts";
 import { readLimits } from "./limits.ts";
+import { SERVICE_ENDED, SERVICES } from "./services.ts";
 import { currentStage, type Event, type Process, type Role, type Run, type Stop } from "./run.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
@@ -27,6 +29,24 @@ export function record(before: Run, event: Event): Run {
     }
     case "hooks":
       return warn(withHooks(run, event.stage, event.hooks.scripts), ...event.hooks.warnings);
+    case "services": {
+      const { warnings, ...services } = event.services;
+      const moved = services.directory !== SERVICES;
+      const environment = moved
+        ? withVariables(run.environment, [["SVDIR", services.directory]]) // For sv(8).
+        : run.environment;
+      return warn({ ...run, environment, services }, ...warnings);
+    }
+    case "serviceEnded": {
+      const { name, status } = event;
+      const told = warn(
+        { ...run, serviceEnded: false },
+        `Critical service ${name} ended with status ${status}`,
+      );
+      return stop(told, { status });
+    }
+    case "serviceRuns":
+      return { ...run, serviceEnded: false };
     case "started": {
       const { role, name, pid, ownsTerminal } = event;
       const process: Process = { name, pid, startedAt: run.now, ownsTerminal, state: "running" };
@@ -111,6 +131,9 @@ function recordSignal(
     if (run.stop?.signalled) return { ...run, stop: { ...run.stop, hurry: true } };
     if (run.stop) return { ...run, stop: { ...run.stop, signalled: true } };
     return abort(run, { signalled: true });
+  }
+  if (signal === SERVICE_ENDED && run.services?.critical.length) {
+    return { ...run, serviceEnded: true };
   }
   const isForMain = run.processes.main?.state === "running" && !fromTerminal;
   return isForMain ? { ...run, forward: [...run.forward, signal] } : run;

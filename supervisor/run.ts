@@ -4,6 +4,7 @@ import { type Environment } from "../env/environment.ts";
 import { type Hooks, type Stage } from "./hooks.ts";
 import { type Options } from "./options.ts";
 import { type Seen } from "./processes.ts";
+import { type Services } from "./services.ts";
 
 /** What a process that we watch is to us. Every other child is an orphan: collected and forgotten. */
 export type Role = "hook" | "runit" | "main";
@@ -57,6 +58,10 @@ export interface Run {
   /** The scripts of a stage that are still to be run; absent until they are looked for. */
   hooks: Partial<Record<Stage, readonly ByteString[]>>;
   processes: Partial<Record<Role, Process>>;
+  /** Absent until they have been prepared for runit. */
+  services?: Omit<Services, "warnings">;
+  /** A critical service says that it has ended; which one is to be found out. */
+  serviceEnded: boolean;
   /** Signals that are still to be passed on to the main command. */
   forward: readonly number[];
   stop?: Stop;
@@ -81,6 +86,8 @@ export type Action =
     | { do: "readEnvironment" }
     | { do: "findHooks"; stage: Stage }
     | { do: "skipHooks"; stage: Stage }
+    | { do: "prepareServices" }
+    | { do: "findEndedService"; services: Omit<Services, "warnings"> }
     | { do: "start"; role: Role; argv: readonly ByteString[] }
     | {
       do: "signal";
@@ -107,6 +114,9 @@ export type Event =
       warnings: readonly ByteString[];
     }
     | { type: "hooks"; stage: Stage; hooks: Hooks }
+    | { type: "services"; services: Services }
+    | { type: "serviceEnded"; name: ByteString; status: number }
+    | { type: "serviceRuns" }
     | { type: "started"; role: Role; name: ByteString; pid: number; ownsTerminal: boolean }
     | { type: "notStarted"; role: Role; name: ByteString; status: number; reason: ByteString }
     | { type: "signalled"; why: "tell" | "force" | "forward"; pids: readonly number[] }
@@ -131,6 +141,7 @@ export function newRun(
     unwritten: [],
     hooks: {},
     processes: {},
+    serviceEnded: false,
     forward: [],
     began: {},
     told: {},

@@ -17,10 +17,12 @@ export interface World {
   programs?: Record<string, Behaviour>;
   /** Services that runsvdir starts. */
   services?: string[];
+  limits?: Record<string, number>;
+  critical?: string[];
   /** Processes that nobody watches. */
   others?: string[];
   /** Signals from outside, by seconds. */
-  signals?: [seconds: number, signal: keyof typeof SIGNALS][];
+  signals?: [seconds: number, signal: number][];
 }
 
 export interface Behaviour {
@@ -91,6 +93,19 @@ export function live(world: World): { story: string[]; status: number; seconds: 
       }
       case "skipHooks":
         return { now, type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+      case "prepareServices": {
+        const [directory, warnings] = ["/etc/service", [] as string[]];
+        const { limits = {}, critical = [] } = world;
+        return { now, type: "services", services: { directory, limits, critical, warnings } };
+      }
+      case "findEndedService": {
+        const ended = living.find(({ name, endsAt }) =>
+          action.services.critical.includes(name) && endsAt <= now
+        );
+        return ended
+          ? { now, type: "serviceEnded", name: ended.name, status: ended.status }
+          : { now, type: "serviceRuns" };
+      }
       case "start": {
         const [name] = action.argv;
         const status = world.programs?.[name]?.cannotStart;
@@ -128,7 +143,7 @@ export function live(world: World): { story: string[]; status: number; seconds: 
         if (until === Infinity) throw new Error(`Nothing will ever happen: ${story.join("\n")}`);
         now = Math.max(now, until);
         if (signals[0]?.[0] <= now) {
-          const signal = SIGNALS[signals.shift()![1]];
+          const [, signal] = signals.shift()!;
           tell(`(received ${signalName(signal)})`);
           return { now, type: "received", received: { signal, fromTerminal: false } };
         }

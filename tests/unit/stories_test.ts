@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import { SIGNALS } from "../../posix/signals.ts";
+import { SERVICE_ENDED } from "../../supervisor/services.ts";
 import { live } from "./simulation.ts";
 
 Deno.test("a boot without anything to run starts runit and waits", () => {
-  const { story, status } = live({ signals: [[3, "SIGTERM"]] });
+  const { story, status } = live({ signals: [[3, SIGNALS.SIGTERM]] });
   assertEquals(story, [
     "0 (environment is unread)",
     "0 Booting runit daemon...",
@@ -50,7 +52,7 @@ Deno.test("the shutdown goes from the scripts before it over the services to the
     programs: { main: { termTakes: 1, status: 0 }, drain: { endsAfter: 1 }, log: { endsAfter: 1 } },
     services: ["web", "db"],
     others: ["orphan"],
-    signals: [[10, "SIGTERM"]],
+    signals: [[10, SIGNALS.SIGTERM]],
   });
   assertEquals(story.slice(4), [
     "10 (received SIGTERM)",
@@ -98,7 +100,7 @@ Deno.test("a stop in the middle of the boot ends the script, starts nothing more
   const { story, status } = live({
     options: ["--", "main"],
     hooks: { startup: ["/a", "/b"] },
-    signals: [[2, "SIGTERM"]],
+    signals: [[2, SIGNALS.SIGTERM]],
   });
   assertEquals(story.slice(1), [
     "0 Running /a...",
@@ -143,7 +145,7 @@ Deno.test("whoever ignores SIGTERM is forced to exit, and the whole stop is over
     programs: { pre: {}, post: {}, main: stubborn, runsvdir: stubborn, web: stubborn, x: stubborn },
     services: ["web"],
     others: ["x"],
-    signals: [[1, "SIGTERM"]],
+    signals: [[1, SIGNALS.SIGTERM]],
   });
   assertEquals(story.slice(4).filter((line) => !line.includes("(SIG")), [
     "1 (received SIGTERM)",
@@ -172,7 +174,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
     options: ["--", "main"],
     hooks: { preShutdown: ["/pre", "/pre2"], postShutdown: ["/post"] },
     programs: { main: stubborn, post: { endsAfter: 0.5 } },
-    signals: [[1, "SIGTERM"], [2, "SIGINT"]],
+    signals: [[1, SIGNALS.SIGTERM], [2, SIGNALS.SIGINT]],
   });
   assert(story.includes("2 Skipping /pre2: no time is left"));
   assert(story.includes("2 Running /post..."));
@@ -184,7 +186,7 @@ Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall limit"
     options: ["--skip-runit", "--", "main"],
     environment: [["KILL_PROCESS_TIMEOUT", "0"]],
     programs: { main: { termTakes: Infinity } },
-    signals: [[1, "SIGTERM"]],
+    signals: [[1, SIGNALS.SIGTERM]],
   });
   assert(story.includes("1 main (PID 10) did not shut down in time. Forcing it to exit."));
   assertEquals(seconds, 1);
@@ -195,7 +197,7 @@ Deno.test("a long KILL_PROCESS_TIMEOUT is granted in full", () => {
     options: ["--skip-runit", "--", "main"],
     environment: [["KILL_PROCESS_TIMEOUT", "300"]],
     programs: { main: { termTakes: 250, status: 5 } },
-    signals: [[1, "SIGTERM"]],
+    signals: [[1, SIGNALS.SIGTERM]],
   });
   assertEquals({ seconds, status }, { seconds: 251, status: 5 });
 });
@@ -204,7 +206,7 @@ Deno.test("other signals are passed on to the main command", () => {
   const { story } = live({
     options: ["--skip-runit", "--", "main"],
     programs: { main: { endsAfter: 5 } },
-    signals: [[1, "SIGHUP"], [2, "SIGUSR1"]],
+    signals: [[1, SIGNALS.SIGHUP], [2, SIGNALS.SIGUSR1]],
   });
   assert(story.includes("1 (SIGHUP to main)"));
   assert(story.includes("2 (SIGUSR1 to main)"));
@@ -228,4 +230,25 @@ Deno.test("--no-kill-all-on-exit leaves the others alone", () => {
     others: ["orphan"],
   });
   assertEquals(story.at(-1), "1 main exited with status 0.");
+});
+
+Deno.test("the end of a critical service ends the container with its status", () => {
+  const { story, status } = live({
+    services: ["web", "db"],
+    critical: ["db"],
+    programs: { web: {}, db: { endsAfter: 3, status: 4 } },
+    signals: [[1, SERVICE_ENDED], [3.1, SERVICE_ENDED]],
+  });
+  assert(story.includes("3.1 Critical service db ended with status 4"));
+  assertEquals(status, 4);
+});
+
+Deno.test("a service with a time limit of its own gets it", () => {
+  const { seconds } = live({
+    services: ["web", "db"],
+    limits: { db: 30 },
+    programs: { web: { termTakes: 20 }, db: { termTakes: 20 } },
+    signals: [[1, SIGNALS.SIGTERM]],
+  });
+  assertEquals(seconds, 21);
 });
