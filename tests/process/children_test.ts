@@ -1,0 +1,119 @@
+import { assertEquals } from "@std/assert";
+import { runInit, startInit } from "../support/namespace.ts";
+
+/** Prints the signal state of the process that runs it: blocked, ignored. Caught ones are the shell's own. */
+const SHOW = `#!/bin/sh
+who=\${1:-STAGE}
+while read -r line; do
+  case $line in SigBlk*|SigIgn*) echo "$line" ;; esac
+done </proc/$$/status >/mnt/$who
+`;
+
+/** What Unix programs can ignore: 32 and 33 are glibc's own, which its posix_spawn leaves ignored. */
+const OURS = ~(3n << 31n) & 0xffffffffffffffffn;
+
+function masks(text: string | undefined): Record<string, string> {
+  const fields = [...(text ?? "").matchAll(/^(\w+):\s*(\w+)$/gm)];
+  return Object.fromEntries(
+    fields.map(([, name, hex]) => [name, (BigInt("0x" + hex) & OURS).toString(16)]),
+  );
+}
+
+/** An init that was itself started with everything ignored and blocked that a careless parent can ignore. */
+const careless = "trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD TSTP TTIN TTOU XFSZ WINCH";
+
+for (const before of ["", careless]) {
+  const how = before ? "whatever my_init inherited" : "and none is blocked";
+  Deno.test(`no signal is ignored in the main command or a script, ${how} (B2, B3)`, async () => {
+    const stages = ["my_init.d", "my_init.pre_shutdown.d", "my_init.post_shutdown.d"];
+    const scripts = stages.map((
+      stage,
+    ) => [`/etc/${stage}/x`, SHOW.replace("STAGE", stage)]);
+    const { read } = await runAndRead(["--skip-runit", "--", "/mnt/show", "main"], before, {
+      ...Object.fromEntries(scripts),
+      "/mnt/show": SHOW,
+    });
+    for (const who of ["main", ...stages]) {
+      assertEquals(masks(read(who)), { SigBlk: "0", SigIgn: "0" }, who);
+    }
+  });
+}
+
+Deno.test("a command or a script has no open file beyond 0, 1 and 2", async () => {
+  const list = `#!/usr/bin/perl
+    opendir(my $folder, "/proc/self/fd");
+    for my $number (readdir $folder) {
+      my $file = readlink("/proc/self/fd/$number") or next;
+      print "$number\\n" unless $file eq $0 or $file =~ m{^/proc/};
+    }
+  `;
+  const { stdout } = await runInit(["--quiet", "--skip-runit", "--", "/mnt/list"], {
+    before: "exec 3</etc/passwd 4>/mnt/open 9</dev/null",
+    files: {
+      "/mnt/list": list,
+      "/etc/my_init.d/x": list,
+      "/etc/my_init.pre_shutdown.d/x": list,
+      "/etc/my_init.post_shutdown.d/x": list,
+    },
+  });
+  assertEquals(stdout, "0\n1\n2\n".repeat(4));
+});
+
+Deno.test("yes | head ends yes by SIGPIPE: 141 (B2)", async () => {
+  const { stdout } = await runInit([
+    "--quiet",
+    "--skip-runit",
+    "--",
+    "bash",
+    "-c",
+    "yes | head -1; echo ${PIPESTATUS[@]}",
+  ]);
+  assertEquals(stdout, "y\n141 0\n");
+});
+
+Deno.test("a command that exceeds its file size limit dies by SIGXFSZ: 153 (B2)", async () => {
+  const { status } = await runInit([
+    "--skip-runit",
+    "--",
+    "bash",
+    "-c",
+    "ulimit -c 0 -f 1; exec head -c 100000 /dev/zero >/mnt/big",
+  ]);
+  assertEquals(status, 153);
+});
+
+Deno.test("the main command leads a process group of its own and is a child of my_init", async () => {
+  const { stdout } = await runInit([
+    "--quiet",
+    "--skip-runit",
+    "--",
+    "sh",
+    "-c",
+    "set -- $(cat /proc/$$/stat); echo $(($4 == 1)) $(($5 == $$))",
+  ]);
+  assertEquals(stdout, "1 1\n");
+});
+
+Deno.test("the working folder, the umask and the limits are those that my_init was given", async () => {
+  const { stdout } = await runInit([
+    "--quiet",
+    "--skip-runit",
+    "--",
+    "sh",
+    "-c",
+    "pwd; umask; ulimit -n; nice",
+  ], {
+    before: "cd /mnt; umask 027; ulimit -n 333; renice -n 5 -p $$ >/dev/null",
+  });
+  assertEquals(stdout, "/mnt\n0027\n333\n5\n");
+});
+
+async function runAndRead(words: string[], before: string, files: Record<string, string>) {
+  await using init = await startInit(words, { before, files });
+  await init.end();
+  const names = [...Deno.readDirSync(`${init.folder}/mnt`)].filter(({ isFile }) => isFile).map((
+    { name },
+  ) => name);
+  const texts = new Map(names.map((name) => [name, init.read(`/mnt/${name}`)]));
+  return { read: (name: string) => texts.get(name) };
+}

@@ -1,0 +1,148 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runInit, sh, SIGNALS, SIGRTMIN, startInit } from "../support/namespace.ts";
+import { until } from "../support/until.ts";
+
+/** A main command that prints each signal that it receives, and ends with 7 on TERM. */
+const LISTENER = `#!/usr/bin/perl
+$| = 1;
+for my $name (qw(HUP INT QUIT USR1 USR2 PIPE ALRM CHLD TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR NUM40 RTMAX)) {
+  $SIG{$name} = sub { print "got $name\\n" };
+}
+$SIG{TERM} = sub { print "got TERM\\n"; exit 7 };
+print "ready\\n";
+sleep 1 while 1;
+`;
+const files = { "/mnt/listener": LISTENER };
+const listener = ["--skip-runit", "--", "/mnt/listener"];
+
+const stopping = {
+  SIGTERM: SIGNALS.SIGTERM,
+  SIGINT: SIGNALS.SIGINT,
+  SIGQUIT: SIGNALS.SIGQUIT,
+  SIGPWR: SIGNALS.SIGPWR,
+  "SIGRTMIN+3": SIGRTMIN + 3,
+};
+for (const [name, signal] of Object.entries(stopping)) {
+  Deno.test(`${name} stops: the main command gets TERM, and its status is ours (B16, B26)`, async () => {
+    await using init = await startInit(listener, { files });
+    await init.says("ready\n");
+    await init.signal(signal);
+    const { status, stdout, stderr } = await init.end();
+    assertEquals([status, stdout], [7, "ready\ngot TERM\n"]);
+    assertStringIncludes(stderr, "*** Shutting down /mnt/listener (PID ");
+  });
+}
+
+Deno.test("a main command that dies of our TERM makes the status 143, as in a shell", async () => {
+  await using init = await startInit(sh("echo ready; exec sleep 100"));
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGTERM);
+  assertEquals((await init.end()).status, 143);
+});
+
+const passedOn = {
+  HUP: SIGNALS.SIGHUP,
+  USR1: SIGNALS.SIGUSR1,
+  USR2: SIGNALS.SIGUSR2,
+  PIPE: SIGNALS.SIGPIPE,
+  ALRM: SIGNALS.SIGALRM,
+  TSTP: SIGNALS.SIGTSTP,
+  TTIN: SIGNALS.SIGTTIN,
+  TTOU: SIGNALS.SIGTTOU,
+  URG: SIGNALS.SIGURG,
+  XCPU: SIGNALS.SIGXCPU,
+  XFSZ: SIGNALS.SIGXFSZ,
+  VTALRM: SIGNALS.SIGVTALRM,
+  PROF: SIGNALS.SIGPROF,
+  WINCH: SIGNALS.SIGWINCH,
+  IO: SIGNALS.SIGIO,
+  NUM40: 40,
+  RTMAX: 64,
+};
+Deno.test("every other signal is passed on to the main command and stops nothing (W18, B26)", async () => {
+  await using init = await startInit(listener, { files });
+  await init.says("ready\n");
+  for (const [name, signal] of Object.entries(passedOn)) {
+    await init.signal(signal);
+    await init.says(`got ${name}\n`);
+  }
+  await init.signal(SIGNALS.SIGTERM);
+  const { status, stdout } = await init.end();
+  assertEquals(status, 7);
+  const expected = [...Object.keys(passedOn), "TERM"].map((name) => `got ${name}\n`);
+  assertEquals(stdout, "ready\n" + expected.join(""));
+});
+
+Deno.test("a signal that kills the main command gives 128 + its number, and the shutdown is in order", async () => {
+  await using init = await startInit(sh("echo ready; exec sleep 100"), {
+    files: { "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\necho post\n" },
+  });
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGUSR1);
+  const { status, stdout } = await init.end();
+  assertEquals([status, stdout], [138, "ready\npost\n"]);
+});
+
+Deno.test("CONT is passed on, so a stopped main command continues", async () => {
+  await using init = await startInit(sh("echo ready; kill -STOP $$; echo continued"));
+  await init.says("ready\n");
+  await until(async () => {
+    await init.signal(SIGNALS.SIGCONT);
+    return init.stdout.includes("continued");
+  });
+  assertEquals((await init.end()).status, 0);
+});
+
+Deno.test("faults and rare signals sent from outside do not kill my_init", async () => {
+  await using init = await startInit(
+    sh("trap 'exit 7' TERM; trap '' 16 10; echo ready; while :; do sleep 0.05; done"),
+  );
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGCHLD, SIGNALS.SIGSTKFLT, SIGNALS.SIGUSR1);
+  await init.signal(SIGNALS.SIGTERM);
+  assertEquals((await init.end()).status, 7);
+});
+
+Deno.test("10,000 signals in a burst neither lose the stop nor the status", async () => {
+  await using init = await startInit(
+    sh("trap '' USR1 HUP; trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"),
+  );
+  await init.says("ready\n");
+  for (let i = 0; i < 5000; i++) await init.signal(SIGNALS.SIGUSR1, SIGNALS.SIGHUP);
+  await init.signal(SIGNALS.SIGTERM);
+  assertEquals((await init.end()).status, 9);
+});
+
+Deno.test("of real-time signals in a burst each one is passed on", async () => {
+  const counter = `#!/usr/bin/perl
+    use POSIX; $| = 1; my $n = 0; sigaction(50, POSIX::SigAction->new(sub { $n++ }));
+    print "ready\\n"; while (1) { select(undef, undef, undef, 0.01); print "$n counted\\n" if $n; }
+  `;
+  await using init = await startInit(["--quiet", "--skip-runit", "--", "/mnt/counter"], {
+    files: { "/mnt/counter": counter },
+  });
+  await init.says("ready\n");
+  for (let i = 0; i < 500; i++) await init.signal(50);
+  await init.says("\n500 counted\n");
+});
+
+Deno.test("a signal that comes before the main command has started is not passed to a startup script", async () => {
+  await using init = await startInit(sh("echo main"), {
+    files: {
+      "/etc/my_init.d/x": "#!/bin/sh\ntrap 'echo script got it' USR1\necho ready\n" +
+        "until test -e /mnt/go; do sleep 0.02; done\n",
+    },
+  });
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGUSR1);
+  await Deno.writeTextFile(`${init.folder}/mnt/go`, "");
+  const { stdout } = await init.end();
+  assertEquals(stdout.includes("script got it"), false);
+});
+
+Deno.test("TERM from inside, as kill -TERM 1 sends it, stops (W19)", async () => {
+  const { status, stdout } = await runInit(
+    sh("trap 'echo stopped; exit 5' TERM; kill -TERM 1; while :; do sleep 0.02; done"),
+  );
+  assertEquals([status, stdout], [5, "stopped\n"]);
+});

@@ -1,0 +1,159 @@
+/**
+ * Runs the image in docker. `IMAGE` names it; without that it is `baseimage`.
+ *
+ * @module
+ */
+import $ from "@david/dax";
+import { join } from "@std/path";
+import { until } from "./until.ts";
+
+export const image = Deno.env.get("IMAGE") || "baseimage";
+
+export interface Result {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** What a test wants to be different. */
+export interface Setting {
+  /** Another image than the one that is tested. */
+  from?: string;
+  /** Options of `docker run`. */
+  options?: string[];
+  stdin?: string;
+}
+
+/** Runs docker with these words. */
+export async function docker(words: string[], stdin = ""): Promise<Result> {
+  const result = await $`docker ${words}`.stdinText(stdin).stdout("piped").stderr("piped")
+    .noThrow();
+  return { status: result.code, stdout: result.stdout, stderr: result.stderr };
+}
+
+/** Runs a container to its end; it is gone then. */
+export function runContainer(command: string[], setting: Setting = {}): Promise<Result> {
+  const { options = [], from = image, stdin } = setting;
+  const interactive = stdin === undefined ? [] : ["-i"];
+  return docker(["run", "--rm", ...interactive, ...options, from, ...command], stdin);
+}
+
+/** Starts a container in the background. Without a command it runs the image's own. */
+export async function startContainer(
+  command: string[] = [],
+  { options = [], from = image }: Setting = {},
+): Promise<Container> {
+  const name = uniqueName();
+  await must(["run", "-d", "--name", name, ...options, from, ...command]);
+  return new Container(name);
+}
+
+/** A container that was started. Dispose of it, and it is gone. */
+export class Container implements AsyncDisposable {
+  constructor(readonly name: string) {}
+
+  /** Runs a command inside. */
+  exec(...command: string[]): Promise<Result> {
+    return docker(["exec", this.name, ...command]);
+  }
+
+  /** Runs a shell script inside and gives what it prints. */
+  async sh(script: string): Promise<string> {
+    const { status, stdout, stderr } = await this.exec("sh", "-c", script);
+    if (status !== 0) throw new Error(`${script}: status ${status}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  logs(): Promise<Result> {
+    return docker(["logs", this.name]);
+  }
+
+  /** Waits until the logs hold a text. */
+  async says(text: string, seconds = 20): Promise<void> {
+    let seen = "";
+    const said = async () => {
+      const { stdout, stderr } = await this.logs();
+      seen = stdout + stderr;
+      return seen.includes(text);
+    };
+    await until(said, seconds, () => `"${text}" in: ${seen}`);
+  }
+
+  /** Waits until runit has been started. */
+  booted(): Promise<void> {
+    return this.says("Runit started as PID");
+  }
+
+  /** Stops it as `docker stop` does; gives its status. */
+  async stop(graceSeconds = 10): Promise<number> {
+    await must(["stop", "-t", `${graceSeconds}`, this.name]);
+    return await this.status();
+  }
+
+  async signal(name: string): Promise<void> {
+    await must(["kill", "-s", name, this.name]);
+  }
+
+  async restart(): Promise<void> {
+    await must(["restart", this.name]);
+  }
+
+  /** Waits for its end; gives its status. */
+  async status(): Promise<number> {
+    return Number((await must(["wait", this.name])).stdout);
+  }
+
+  async inspect(format: string): Promise<string> {
+    return (await must(["inspect", "-f", format, this.name])).stdout.trim();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await docker(["rm", "-f", "-v", this.name]);
+  }
+}
+
+/** An image that was built on top of the one that is tested. Dispose of it, and it is gone. */
+export class Derived implements AsyncDisposable {
+  constructor(readonly name: string) {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await docker(["rmi", "-f", this.name]);
+  }
+}
+
+/**
+ * Builds an image.
+ *
+ * @param dockerfile without its FROM
+ * @param files what COPY finds; one that begins with `#!` can be executed
+ */
+export async function derive(
+  dockerfile: string,
+  files: Record<string, string> = {},
+): Promise<Derived> {
+  const folder = await Deno.makeTempDir({ prefix: "derived-" });
+  try {
+    await Deno.writeTextFile(join(folder, "Dockerfile"), `FROM ${image}\n${dockerfile}\n`);
+    for (const [name, text] of Object.entries(files)) {
+      const mode = text.startsWith("#!") ? 0o755 : 0o644;
+      await Deno.writeTextFile(join(folder, name), text, { mode });
+    }
+    const name = uniqueName();
+    const built = await $`docker build --quiet --network host --tag ${name} ${folder}`
+      .env({ DOCKER_BUILDKIT: "0" }).stdout("piped").stderr("piped").noThrow();
+    if (built.code !== 0) throw new Error(`Cannot build: ${built.stdout}${built.stderr}`);
+    return new Derived(name);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function must(words: string[]): Promise<Result> {
+  const result = await docker(words);
+  if (result.status !== 0) throw new Error(`docker ${words.join(" ")}: ${result.stderr}`);
+  return result;
+}
+
+function uniqueName(): string {
+  return `baseimage-test-${crypto.randomUUID().slice(0, 8)}`;
+}

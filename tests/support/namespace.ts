@@ -1,0 +1,281 @@
+/**
+ * Runs the compiled programs as PID 1 of a PID namespace of their own, with an /etc of their own.
+ *
+ * Inside, `/etc` holds what the test gives and the user database, `/mnt` is a folder that the test can look into from
+ * outside (`folder`), and the two programs are in `/mnt/bin`, which is in the PATH. Nothing that is done there
+ * reaches the machine: when the namespace's first process ends, the kernel ends all others.
+ *
+ * @module
+ */
+import { dirname, fromFileUrl, join } from "@std/path";
+import { type ByteString, fromBytes, toBytes } from "../../posix/bytes.ts";
+import { kill } from "../../posix/libc.ts";
+import { until } from "./until.ts";
+
+export { SIGNALS, SIGRTMIN } from "../../posix/signals.ts";
+
+export const project = dirname(dirname(dirname(fromFileUrl(import.meta.url))));
+export const PATH = "/mnt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** What a test wants to be different. All texts are byte strings. */
+export interface Setting {
+  /** Files by path, below /etc or /mnt. One that begins with `#!` can be executed. */
+  files?: Record<string, ByteString>;
+  /** The environment, besides PATH. A list can hold a name twice. */
+  env?: Record<string, ByteString> | [string, ByteString][];
+  /** Shell commands that are run before the program, with the namespace already there. */
+  before?: ByteString;
+  /** Shell commands that are run after it: then a shell is PID 1, and the program a child of it. */
+  after?: ByteString;
+  /** What the program reads from standard input; else that is /dev/null. */
+  stdin?: ByteString;
+  /** How long it may take until it counts as hanging. */
+  seconds?: number;
+}
+
+export interface Result {
+  status: number;
+  stdout: ByteString;
+  stderr: ByteString;
+}
+
+/** Words for my_init that make it run a shell script as main command, without runit. */
+export function sh(script: ByteString): ByteString[] {
+  return ["--skip-runit", "--", "sh", "-c", script];
+}
+
+/** Runs my_init to its end. */
+export function runInit(words: ByteString[], setting: Setting = {}): Promise<Result> {
+  return run(["my_init", ...words], setting);
+}
+
+/** Runs a program to its end. */
+export async function run(command: ByteString[], setting: Setting = {}): Promise<Result> {
+  await using running = await start(command, setting);
+  return await running.end(setting.seconds);
+}
+
+/** Starts my_init. */
+export function startInit(words: ByteString[], setting: Setting = {}): Promise<Running> {
+  return start(["my_init", ...words], setting);
+}
+
+/** Starts a program. */
+export async function start(command: ByteString[], setting: Setting = {}): Promise<Running> {
+  const folder = await prepare(command, setting, false);
+  const child = new Deno.Command("unshare", {
+    args: ["--mount", "sh", join(folder, "start")],
+    stdin: setting.stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  if (setting.stdin !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(toBytes(setting.stdin));
+    await writer.close();
+  }
+  return new Running(child, folder, command[0]);
+}
+
+/** Starts my_init as leader of a session with a terminal of its own, as `docker run -it` does. */
+export async function startOnTerminal(
+  words: ByteString[],
+  setting: Setting = {},
+): Promise<Terminal> {
+  const folder = await prepare(["my_init", ...words], setting, true);
+  const child = new Deno.Command("script", {
+    args: ["-qec", `exec unshare --mount sh ${join(folder, "start")}`, "/dev/null"],
+    env: { SHELL: "/bin/sh" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  return new Terminal(child, folder, "my_init");
+}
+
+/** A program that runs in its namespace. Dispose of it, and nothing of it is left. */
+export class Running implements AsyncDisposable {
+  stdout: ByteString = "";
+  stderr: ByteString = "";
+  readonly folder: string;
+  #collected: Promise<unknown>;
+  #hostPid?: number;
+  #ended = false;
+
+  constructor(readonly child: Deno.ChildProcess, folder: string, readonly program: string) {
+    this.folder = folder;
+    this.#collected = Promise.all([
+      collect(child.stdout, (text) => this.stdout += text),
+      collect(child.stderr, (text) => this.stderr += text),
+      child.status.then(() => this.#ended = true),
+    ]);
+  }
+
+  /** The program's PID as the machine sees it. */
+  async pid(): Promise<number> {
+    return this.#hostPid ??= await until(() => this.find(this.program), 10, () => this.story());
+  }
+
+  /** Finds a program of the namespace by its name; gives its PID on the machine. */
+  find(name: string): number | undefined {
+    return descendantsOf(this.child.pid).find((pid) => programOf(pid).endsWith(`/${name}`));
+  }
+
+  /** Sends a signal to the program. */
+  async signal(...signals: number[]): Promise<void> {
+    const pid = await this.pid();
+    for (const signal of signals) kill(pid, signal);
+  }
+
+  /** Waits until the program has printed a text, on standard output or error. */
+  async says(text: ByteString, seconds = 10): Promise<void> {
+    const said = () => this.stdout.includes(text) || this.stderr.includes(text);
+    await until(() => said() || this.#ended, seconds, () => `"${text}"; ${this.story()}`);
+    if (!said()) await this.#collected;
+    if (!said()) throw new Error(`It ended without saying "${text}"; ${this.story()}`);
+  }
+
+  /** Waits for the program's end. */
+  async end(seconds = 30): Promise<Result> {
+    await until(() => this.#ended, seconds, () => `the end; ${this.story()}`);
+    await this.#collected;
+    const { code } = await this.child.status;
+    return { status: code, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /** Reads a file of the namespace, below /etc or /mnt; nothing when there is none. */
+  read(path: string): ByteString | undefined {
+    try {
+      return fromBytes(Deno.readFileSync(join(this.folder, path)));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  story(): string {
+    return `stdout: ${JSON.stringify(this.stdout)}, stderr: ${JSON.stringify(this.stderr)}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) { for (const pid of this.rootPids()) kill(pid, 9); }
+    await this.#collected;
+    await Deno.remove(this.folder, { recursive: true });
+  }
+
+  /** The processes with whose end all others end. */
+  protected rootPids(): number[] {
+    return [this.child.pid];
+  }
+}
+
+/** A program that runs on a terminal; `stdout` is all that the terminal shows. */
+export class Terminal extends Running {
+  #keyboard = this.child.stdin.getWriter();
+
+  /** Presses keys. */
+  async type(keys: ByteString): Promise<void> {
+    await this.#keyboard.write(toBytes(keys));
+  }
+
+  /** Changes the size of the terminal's window. */
+  async resize(rows: number, columns: number): Promise<void> {
+    const device = await Deno.readLink(`/proc/${await this.pid()}/fd/0`);
+    const args = ["-F", device, "rows", `${rows}`, "columns", `${columns}`];
+    const { success } = await new Deno.Command("stty", { args }).output();
+    if (!success) throw new Error(`Cannot change the size of ${device}`);
+  }
+
+  protected override rootPids(): number[] {
+    return [...childrenOf(this.child.pid), this.child.pid];
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    await this.#keyboard.close().catch(() => {});
+  }
+}
+
+/** The keys of a terminal that mean a signal. */
+export const CTRL_C = "\x03", CTRL_Z = "\x1a", CTRL_BACKSLASH = "\x1c", CTRL_D = "\x04";
+
+/** Lists the children of a process. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+    return text.split(" ").filter((it) => it !== "").map(Number);
+  } catch {
+    return []; // It has ended.
+  }
+}
+
+/** Lists a process's children, their children, and so on. */
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+function programOf(pid: number): string {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return "";
+  }
+}
+
+/** A field of /proc/PID/status, such as `VmRSS`. */
+export function statusField(pid: number, name: string): string {
+  const text = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return text.match(new RegExp(`^${name}:\\s*(.*)$`, "m"))?.[1] ?? "";
+}
+
+/** Quotes words for a shell. */
+export function quote(...words: ByteString[]): ByteString {
+  return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+}
+
+async function prepare(
+  command: ByteString[],
+  { files = {}, env = {}, before = "", after }: Setting,
+  onTerminal: boolean,
+): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "namespace-" });
+  await Deno.chmod(folder, 0o755);
+  await Deno.mkdir(join(folder, "etc"), { mode: 0o755 });
+  await Deno.mkdir(join(folder, "mnt/bin"), { recursive: true, mode: 0o755 });
+  await Deno.chmod(join(folder, "mnt"), 0o1777);
+  for (const file of ["passwd", "group", "nsswitch.conf", "ld.so.cache"]) {
+    await Deno.copyFile(`/etc/${file}`, join(folder, "etc", file)).catch(() => {});
+  }
+  for (const [path, content] of Object.entries(files)) {
+    await writeFile(join(folder, path), content);
+  }
+  const variables = Array.isArray(env) ? env : Object.entries(env);
+  const assignments = [["PATH", PATH], ...variables].map(([name, value]) => `${name}=${value}`);
+  const program = command[0].includes("/") ? command[0] : `/mnt/bin/${command[0]}`;
+  const line = `env -i ${quote(...assignments, program, ...command.slice(1))}`;
+  const leader = onTerminal ? "setsid -c " : "";
+  const last = after === undefined ? `exec ${leader}${line}` : `${line}\n${after}`;
+  await Deno.writeFile(join(folder, "mnt/inside"), toBytes(`${before}\n${last}\n`));
+  await Deno.writeTextFile(
+    join(folder, "start"),
+    `mount --bind ${folder}/etc /etc &&
+    mount --bind ${folder}/mnt /mnt &&
+    mount --bind ${join(project, "dist")} /mnt/bin &&
+    cd / &&
+    exec unshare --pid --fork --mount-proc --kill-child sh /mnt/inside
+    `,
+  );
+  return folder;
+}
+
+async function writeFile(path: string, content: ByteString): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await Deno.writeFile(path, toBytes(content), { mode: content.startsWith("#!") ? 0o755 : 0o644 });
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array>,
+  add: (text: ByteString) => void,
+): Promise<void> {
+  for await (const chunk of stream) add(fromBytes(chunk));
+}
