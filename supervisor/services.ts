@@ -5,6 +5,7 @@ import {
   listDirectory,
   makeDirectory,
   makeLink,
+  makeOld,
   mayExecute,
   mayWrite,
   readFile,
@@ -55,6 +56,7 @@ export function prepareServices(): Services {
     const directory = folders.every(isWritable) ? SERVICES : WRITABLE;
     if (directory === WRITABLE) {
       for (const name of names) linkFolder(`${SERVICES}/${name}`, `${WRITABLE}/${name}`);
+      makeOld(WRITABLE); // runsvdir waits until a folder is a second old.
       warnings.push(`Cannot write below ${SERVICES}: services are run from ${WRITABLE} instead`);
     }
     const critical = names.filter((name) => stat(`${SERVICES}/${name}/critical`));
