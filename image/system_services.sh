@@ -11,3 +11,4 @@ source ./buildconfig
 apt-get install $minimal_apt_get_args runit
 mkdir -p /etc/service
 
+[[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh

@@ -46,7 +46,8 @@ async function runChecks(): Promise<Counts> {
   };
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const [name, command] of Object.entries(checks)) {
-    const { code, combined } = await $`${command}`.captureCombined().noThrow();
+    const { code, combined } = await $`${command}`.env("RUST_BACKTRACE", "0").captureCombined()
+      .noThrow();
     console.log(`${name} ... ${code === 0 ? "ok" : `FAILED\n${combined}`}`);
     counts[code === 0 ? "passed" : "failed"]++;
   }

@@ -1,0 +1,76 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runInit, sh } from "../support/namespace.ts";
+
+/** A shell is PID 1 here and has a child that has nothing to do with my_init, which is another child. */
+const outside = {
+  before:
+    "sh -c 'trap \"echo bystander was told; exit\" TERM HUP INT; while :; do sleep 0.02; done' & bystander=$!",
+  after: "status=$?; kill -0 $bystander && echo bystander lives; exit $status",
+};
+
+Deno.test("not as PID 1 it says so, and ends with the command's status (B18)", async () => {
+  const { status, stderr } = await runInit(["--quiet", ...sh("exit 3")], outside);
+  assertEquals(status, 3);
+  assertEquals(
+    stderr,
+    "*** Not running as PID 1: only processes started from here are collected and shut down.\n",
+  );
+});
+
+Deno.test("not as PID 1 its kill-all reaches its own descendants, and nobody else (B18)", async () => {
+  const worker =
+    "#!/bin/sh\ntrap 'echo worker finished; exit' TERM\n: >/mnt/ready\nwhile :; do sleep 0.02; done\n";
+  const { status, stdout } = await runInit(
+    sh("(setsid /mnt/worker &) ; until test -e /mnt/ready; do sleep 0.02; done; exit 3"),
+    {
+      ...outside,
+      files: { "/mnt/worker": worker },
+    },
+  );
+  assertEquals([status, stdout], [3, "worker finished\nbystander lives\n"]);
+});
+
+Deno.test("not as PID 1 its last resort kills its own stubborn descendants, and nobody else (B18)", async () => {
+  const worker = "#!/bin/sh\ntrap '' TERM\n: >/mnt/ready\nwhile :; do sleep 0.02; done\n";
+  const { status, stdout, stderr } = await runInit(
+    sh("(setsid /mnt/worker &) ; until test -e /mnt/ready; do sleep 0.02; done; exit 3"),
+    {
+      before: outside.before,
+      after: "status=$?; kill -0 $bystander && echo bystander lives; pgrep worker; exit $status",
+      env: { KILL_ALL_PROCESSES_TIMEOUT: "0.5" },
+      files: { "/mnt/worker": worker },
+    },
+  );
+  assertEquals([status, stdout], [3, "bystander lives\n"]);
+  assertStringIncludes(stderr, "Forcing them to exit.");
+});
+
+Deno.test("not as PID 1 it adopts the orphans of its descendants (B18)", async () => {
+  const { stdout } = await runInit(
+    sh(
+      "init=$PPID; (sleep 100 & echo $! >/mnt/orphan); set -- $(cat /proc/$(cat /mnt/orphan)/stat); test $4 = $init && echo adopted",
+    ),
+    outside,
+  );
+  assertEquals(stdout, "adopted\nbystander lives\n");
+});
+
+Deno.test("not as PID 1 with --no-kill-all-on-exit it lets its descendants live", async () => {
+  const { stdout } = await runInit([
+    "--no-kill-all-on-exit",
+    ...sh("setsid sleep 100 & echo $! >/mnt/pid"),
+  ], {
+    before: outside.before,
+    after: "kill -0 $(cat /mnt/pid) && echo it lives; kill $(cat /mnt/pid)",
+  });
+  assertEquals(stdout, "it lives\n");
+});
+
+Deno.test("no process group and no session of others is reached: the caller's own survives", async () => {
+  const { stdout, stderr } = await runInit(sh("exit 0"), {
+    before: "trap 'echo caller was told' TERM HUP INT CONT",
+    after: "echo caller lives",
+  });
+  assertEquals(stdout, "caller lives\n");
+  assert(stderr.includes("Killing all processes"));
+});
