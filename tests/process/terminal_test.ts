@@ -8,6 +8,7 @@ import {
   SIGNALS,
   startOnTerminal,
 } from "../support/namespace.ts";
+import { until } from "../support/until.ts";
 
 const bash = ["--quiet", "--skip-runit", "--", "bash", "--norc", "-i"];
 const env = { PS1: "[prompt]", TERM: "dumb" };
@@ -20,9 +21,10 @@ Deno.test("on a terminal bash has job control: Ctrl-Z stops a command, fg brings
   await init.says("begun");
   await init.type(CTRL_Z);
   await init.says("Stopped");
-  await init.type("fg; echo status=$?\n");
-  await init.says("\nsh -c");
+  await init.type("fg\n");
+  await init.says("fg\r\nsh -c");
   await init.type(CTRL_C);
+  await init.type("echo status=$?\n");
   await init.says("status=130");
   await init.type("exit 4\n");
   assertEquals((await init.end()).status, 4);
@@ -48,7 +50,7 @@ Deno.test("Ctrl-C on a shell loop ends with 130", async () => {
     "-c",
     "echo ready; while :; do sleep 0.05; done",
   ]);
-  await init.says("ready");
+  await init.says("ready\r\n");
   await init.type(CTRL_C);
   const { status, stdout } = await init.end();
   assertEquals(status, 130);
@@ -59,7 +61,7 @@ Deno.test("Ctrl-C on a command that handles it ends with the command's status", 
   await using init = await startOnTerminal(
     sh("trap 'echo int; exit 5' INT; echo ready; while :; do sleep 0.05; done"),
   );
-  await init.says("ready");
+  await init.says("ready\r\n");
   await init.type(CTRL_C);
   const { status, stdout } = await init.end();
   assertEquals(status, 5);
@@ -70,7 +72,7 @@ Deno.test("Ctrl-C on a command that ignores it changes nothing", async () => {
   await using init = await startOnTerminal(
     sh("trap '' INT; echo ready; read x; echo got $x; exit 6"),
   );
-  await init.says("ready");
+  await init.says("ready\r\n");
   await init.type(CTRL_C + "hello\n");
   await init.says("got hello");
   assertEquals((await init.end()).status, 6);
@@ -80,7 +82,7 @@ Deno.test("Ctrl-backslash ends the command with 131", async () => {
   await using init = await startOnTerminal(
     sh("ulimit -c 0; echo ready; while :; do sleep 0.05; done"),
   );
-  await init.says("ready");
+  await init.says("ready\r\n");
   await init.type(CTRL_BACKSLASH);
   assertEquals((await init.end()).status, 131);
 });
@@ -89,7 +91,7 @@ Deno.test("Ctrl-C during a startup script stops the boot", async () => {
   await using init = await startOnTerminal(["--skip-runit", "--", "echo", "main"], {
     files: { "/etc/my_init.d/x": "#!/bin/sh\necho ready\nsleep 100\n" },
   });
-  await init.says("ready");
+  await init.says("ready\r\n");
   await init.type(CTRL_C);
   const { stdout } = await init.end(8);
   assertStringIncludes(stdout, "*** Init system aborted.");
@@ -102,7 +104,7 @@ Deno.test("a new window size reaches the main command, once", async () => {
   await using init = await startOnTerminal(["--quiet", "--skip-runit", "--", "/mnt/watcher"], {
     files: { "/mnt/watcher": watcher },
   });
-  await init.says("ready");
+  await init.says("ready\r\n");
   await init.resize(33, 99);
   await init.says("changed 1 33 99");
   assertEquals((await init.end()).status, 0);
@@ -140,16 +142,7 @@ Deno.test("TERM ends an interactive shell, which ignores it, within its time lim
 
 Deno.test("a terminal that is closed ends the main command, and with it the container", async () => {
   await using init = await startOnTerminal(sh("echo ready; exec sleep 100"));
-  await init.says("ready");
-  const pid = await init.pid();
+  await init.says("ready\r\n");
   init.child.kill("SIGKILL");
-  const { until } = await import("../support/until.ts");
-  await until(() => {
-    try {
-      Deno.statSync(`/proc/${pid}`);
-      return false;
-    } catch {
-      return true;
-    }
-  });
+  await until(() => init.find("my_init") === undefined);
 });

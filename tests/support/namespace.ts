@@ -90,7 +90,8 @@ export async function startOnTerminal(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  return new Terminal(child, folder, "my_init");
+  const [root] = await until(() => onlyIfAny(childrenOf(child.pid)));
+  return new Terminal(child, folder, "my_init", root);
 }
 
 /** A program that runs in its namespace. Dispose of it, and nothing of it is left. */
@@ -102,7 +103,13 @@ export class Running implements AsyncDisposable {
   #hostPid?: number;
   #ended = false;
 
-  constructor(readonly child: Deno.ChildProcess, folder: string, readonly program: string) {
+  constructor(
+    readonly child: Deno.ChildProcess,
+    folder: string,
+    readonly program: string,
+    /** The process with whose end all others of the namespace end. */
+    readonly root: number = child.pid,
+  ) {
     this.folder = folder;
     this.#collected = Promise.all([
       collect(child.stdout, (text) => this.stdout += text),
@@ -118,7 +125,7 @@ export class Running implements AsyncDisposable {
 
   /** Finds a program of the namespace by its name; gives its PID on the machine. */
   find(name: string): number | undefined {
-    return descendantsOf(this.child.pid).find((pid) => programOf(pid).endsWith(`/${name}`));
+    return descendantsOf(this.root).find((pid) => programOf(pid).endsWith(`/${name}`));
   }
 
   /** Sends a signal to the program. */
@@ -158,14 +165,10 @@ export class Running implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) { for (const pid of this.rootPids()) kill(pid, 9); }
+    if (!this.#ended || isNamespace(this.root)) kill(this.root, 9);
+    if (!this.#ended && this.root !== this.child.pid) kill(this.child.pid, 9);
     await this.#collected;
     await Deno.remove(this.folder, { recursive: true });
-  }
-
-  /** The processes with whose end all others end. */
-  protected rootPids(): number[] {
-    return [this.child.pid];
   }
 }
 
@@ -184,10 +187,6 @@ export class Terminal extends Running {
     const args = ["-F", device, "rows", `${rows}`, "columns", `${columns}`];
     const { success } = await new Deno.Command("stty", { args }).output();
     if (!success) throw new Error(`Cannot change the size of ${device}`);
-  }
-
-  protected override rootPids(): number[] {
-    return [...childrenOf(this.child.pid), this.child.pid];
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
@@ -212,6 +211,15 @@ export function childrenOf(pid: number): number[] {
 /** Lists a process's children, their children, and so on. */
 export function descendantsOf(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** Whether a process is still the one that holds a namespace, and not another that has got its PID. */
+function isNamespace(pid: number): boolean {
+  return programOf(pid).endsWith("/unshare");
+}
+
+function onlyIfAny<T>(list: T[]): T[] | undefined {
+  return list.length > 0 ? list : undefined;
 }
 
 function programOf(pid: number): string {
