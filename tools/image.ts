@@ -44,7 +44,7 @@ export async function buildImage(): Promise<string> {
   say(`Building the image ${image} on ${base} ...`);
   await runQuietly({
     command: [
-      ...["docker", "build"],
+      ...["docker", "build", "--force-rm"],
       ...tags.flatMap((it) => ["--tag", it]),
       ...buildArguments.flatMap((it) => ["--build-arg", it]),
       ...["--label", `${label}=${inputs}`],
