@@ -9,6 +9,13 @@ source ./buildconfig
 # The supervisor only: my_init starts runsvdir itself.
 # shellcheck disable=SC2086  # a list of words
 apt-get install $minimal_apt_get_args runit
-mkdir -p /etc/service
+# A folder of its own: on newer bases it is a link to where packages put services that they start by themselves.
+rm -rf /etc/service
+mkdir /etc/service
 
 [[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh
+if [[ $DISABLE_CRON != 1 ]]; then
+  ./services/cron/install.sh
+  ./services/logrotate/install.sh
+fi
+[[ $DISABLE_SSH == 1 ]] || ./services/sshd/install.sh
