@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runInit, sh, SIGNALS, SIGRTMIN, startInit } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
 

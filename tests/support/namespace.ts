@@ -259,7 +259,8 @@ async function prepare(
   }
   const variables = Array.isArray(env) ? env : Object.entries(env);
   const assignments = [["PATH", PATH], ...variables].map(([name, value]) => `${name}=${value}`);
-  const program = command[0].includes("/") ? command[0] : `/mnt/bin/${command[0]}`;
+  const isOurs = command[0] === "my_init" || command[0] === "setuser";
+  const program = isOurs ? `/mnt/bin/${command[0]}` : command[0];
   const line = `env -i ${quote(...assignments, program, ...command.slice(1))}`;
   const leader = onTerminal ? "setsid -c " : "";
   const last = after === undefined ? `exec ${leader}${line}` : `${line}\n${after}`;

@@ -1,0 +1,216 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { toUnicode } from "../../posix/bytes.ts";
+import { type ByteString, fromBytes } from "../../posix/bytes.ts";
+import { PATH, startInit } from "../support/namespace.ts";
+
+const files = {
+  "/etc/container_environment/PRESENT": "yes",
+  "/etc/my_init.d/x": "#!/bin/sh\ntrue\n",
+};
+
+type Environment = Record<string, ByteString>;
+
+function parse(block: ByteString): Environment {
+  return Object.fromEntries(
+    block.split("\0").slice(0, -1).map((text) => {
+      const at = text.indexOf("=");
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+/** Boots with these variables; gives the command's environment, what shells make of the dump, and the JSON. */
+async function dump(env: Environment, shells = ["dash", "bash", "sh"]) {
+  await using init = await startInit(
+    ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"],
+    { env, files },
+  );
+  const { status, stdout, stderr } = await init.end(60);
+  assertEquals(status, 0, stderr);
+  const sourced: Record<string, Environment> = {};
+  for (const shell of shells) {
+    const { code, stdout, stderr } = await new Deno.Command(`/bin/${shell}`, {
+      args: [
+        "-c",
+        'set -eu; . "$0"; exec /bin/cat /proc/self/environ',
+        `${init.folder}/etc/container_environment.sh`,
+      ],
+      clearEnv: true,
+    }).output();
+    assertEquals([code, fromBytes(stderr)], [0, ""], `${shell} sources the dump`);
+    const { PWD: _1, OLDPWD: _2, SHLVL: _3, _: _4, ...rest } = parse(fromBytes(stdout));
+    sourced[shell] = rest;
+  }
+  return {
+    env: parse(stdout),
+    sourced,
+    stderr,
+    json: Deno.readTextFileSync(`${init.folder}/etc/container_environment.json`),
+    shell: init.read("/etc/container_environment.sh")!,
+  };
+}
+
+Deno.test("dash and bash get every value back from the dump as it was", async () => {
+  const env = {
+    EMPTY: "",
+    PLAIN: "a-b.c/d:e@f%g+h=i,j_k",
+    SPACE: " a  b ",
+    NEWLINES: "\na\r\nb\n\n",
+    QUOTES: `'"\`$HOME\\ $(id) ! 'x' ''' \\'`,
+    BYTES: Array.from({ length: 255 }, (_, index) => String.fromCharCode(index + 1)).join(""),
+    TILDE: "~root",
+    STAR: "*",
+    HASH: "#x",
+    lower_1: "x",
+    _X: "x",
+  };
+  const { sourced } = await dump(env);
+  for (const [shell, variables] of Object.entries(sourced)) {
+    assertEquals(variables, { ...env, PRESENT: "yes", PATH }, shell);
+  }
+});
+
+Deno.test("what a shell name cannot hold becomes _, with a warning (B7)", async () => {
+  const { sourced, stderr } = await dump({
+    "1abc": "1",
+    "a.b": "2",
+    "\xe4": "3",
+    "x y": "4",
+    "%": "5",
+    "-": "6",
+  });
+  for (const variables of Object.values(sourced)) {
+    assertEquals(variables.a_b, "2");
+    assertEquals(variables._abc, "1");
+    assertEquals(variables.x_y, "4");
+  }
+  assertStringIncludes(stderr, "*** Variable 1abc is _abc in the shell's dump\n");
+  assertStringIncludes(stderr, "*** Variable a.b is a_b in the shell's dump\n");
+});
+
+Deno.test("names that are the same in the shell's dump do not overwrite one another silently (B7)", async () => {
+  const { sourced, stderr } = await dump({
+    "a.b": "dot",
+    "a-b": "minus",
+    a_b: "genuine",
+    "c-d": "minus",
+    "c.d": "dot",
+  });
+  for (const variables of Object.values(sourced)) {
+    assertEquals([variables.a_b, variables.c_d], ["genuine", "minus"]);
+  }
+  for (const name of ["a.b", "a-b", "c.d"]) {
+    assertStringIncludes(
+      stderr,
+      `*** Variable ${name} is left out of the shell's dump: its name is taken there\n`,
+    );
+  }
+});
+
+Deno.test("names that shells set themselves do not make sourcing the dump fail", async () => {
+  const names = await new Deno.Command("/bin/bash", { args: ["-c", "compgen -v"], clearEnv: true })
+    .output();
+  // No OPTIND: with a wrong one dash does not even start.
+  const special = fromBytes(names.stdout).trim().split("\n").concat(
+    "BASH_COMPAT BASH_XTRACEFD DIRSTACK EPOCHSECONDS FUNCNAME GROUPS HISTCMD IFS LINENO OPTARG PPID PS4 RANDOM SECONDS"
+      .split(" "),
+  ).filter((name) => !["OPTIND", "PATH", "PWD"].includes(name));
+  for (const value of ["text", "1", ""]) {
+    const given = Object.fromEntries(special.map((name) => [name, value]));
+    await using init = await startInit(["--skip-runit", "true"], {
+      env: { ...given, zzz_last: "reached" },
+      files: { "/etc/container_environment/PRESENT": "yes" },
+    });
+    assertEquals((await init.end()).status, 0);
+    for (const shell of ["/bin/dash", "/bin/bash"]) {
+      const { stdout } = await new Deno.Command(shell, {
+        args: ["-c", '. "$0"; echo "$zzz_last"', `${init.folder}/etc/container_environment.sh`],
+        clearEnv: true,
+      }).output();
+      assertEquals(fromBytes(stdout), "reached\n", `${shell}, each is "${value}"`);
+    }
+  }
+});
+
+Deno.test("the JSON dump is one object of all variables; what is not UTF-8 becomes U+FFFD", async () => {
+  const env = {
+    BYTES: "a\xffb",
+    UTF8: "\xe2\x82\xac\xf0\x9f\x98\x80",
+    QUOTES: '"\\\n\t\x01\x7f',
+    HOME: "/h",
+    "a/b": "c",
+    "n\xff": "name",
+    EMPTY: "",
+  };
+  const { json } = await dump(env);
+  assertEquals(JSON.parse(json), {
+    BYTES: "a\ufffdb",
+    UTF8: "€😀",
+    QUOTES: '"\\\n\t\x01\x7f',
+    HOME: "/h",
+    "a/b": "c",
+    "n\ufffd": "name",
+    EMPTY: "",
+    PRESENT: "yes",
+    PATH,
+  });
+});
+
+Deno.test("__proto__ is a variable like any other", async () => {
+  const { json, shell } = await dump({
+    __proto__x: "1",
+    ["__proto__"]: "2",
+    constructor: "3",
+    toString: "4",
+  });
+  assertStringIncludes(json, `"__proto__": "2"`);
+  assertStringIncludes(shell, "export __proto__=2\n");
+  assertStringIncludes(shell, "export constructor=3\n");
+});
+
+/** The same numbers in each run, so that a failure can be seen again. */
+function randomNumbers(seed: number): (below: number) => number {
+  return (below) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor(seed / 2 ** 32 * below);
+  };
+}
+
+Deno.test("10,000 variables of arbitrary bytes never break the boot, and come back byte by byte", async () => {
+  const random = randomNumbers(20_161_604);
+  const pick = (from: string) => from[random(from.length)];
+  const shellLetters = "ABCXYZabcxyz_0189";
+  const bytes = Array.from({ length: 255 }, (_, index) => String.fromCharCode(index + 1)).join("");
+  const awkward = "\n\r'\"\\$` =\t~!#*?[]{}()<>|&;\xff\x80\xc3\xa4";
+  const text = (alphabets: string[], length: number) =>
+    Array.from({ length }, () => pick(alphabets[random(alphabets.length)])).join("");
+  for (let batch = 0; batch < 5; batch++) {
+    const env: Environment = {};
+    for (let index = 0; index < 2000; index++) {
+      const isShellName = index % 2 === 0;
+      const name = isShellName
+        ? `V${index}_${text([shellLetters], random(20))}`
+        : `${text([shellLetters, bytes, awkward], random(12))}${index}`.replaceAll("=", "-");
+      env[name] = text([shellLetters, bytes, awkward], random(60));
+    }
+    const result = await dump(env, ["dash", "bash"]);
+    const expected = { ...env, PRESENT: "yes", PATH };
+    assertEquals(result.env, expected);
+    const isOwn = ([name]: [string, unknown]) => /^V\d/.test(name);
+    const genuine = Object.fromEntries(Object.entries(env).filter(isOwn));
+    for (const variables of Object.values(result.sourced)) {
+      const got = Object.fromEntries(Object.entries(variables).filter(isOwn));
+      for (const [name, value] of Object.entries(genuine)) {
+        if (/^\w+$/.test(name)) assertEquals(got[name], value, name);
+      }
+    }
+    const inJson = Object.entries(expected).map((
+      [name, value],
+    ) => [toUnicode(name), toUnicode(value)]);
+    const json = JSON.parse(result.json);
+    for (const [name, value] of inJson) {
+      if (!name.includes("\ufffd")) assertEquals(json[name], value);
+    }
+    assert(Object.keys(json).length > 1900);
+  }
+});

@@ -1,0 +1,318 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { PATH, runInit, type Setting, startInit } from "../support/namespace.ts";
+
+/** Puts the environment on standard output as it is: NAME=value, NUL after each. */
+const show = ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"];
+const script = { "/etc/my_init.d/x": "#!/bin/sh\ntrue\n" };
+const directory = { "/etc/container_environment/PRESENT": "yes" };
+
+/** Runs my_init and gives the environment of its command, and what is in its files afterwards. */
+async function environmentOf(setting: Setting) {
+  await using init = await startInit(show, setting);
+  const { status, stdout, stderr } = await init.end();
+  assertEquals(status, 0, stderr);
+  const variables = stdout.split("\0").slice(0, -1).map((text) => {
+    const at = text.indexOf("=");
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+  const read = (name: string) => init.read(`/etc/container_environment${name}`);
+  const stored: Record<string, string | undefined> = {};
+  try {
+    for (const { name, isFile } of Deno.readDirSync(`${init.folder}/etc/container_environment`)) {
+      if (isFile) stored[name] = read(`/${name}`);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const env: Record<string, string> = Object.fromEntries(variables);
+  const shell = read(".sh");
+  return {
+    env,
+    stored,
+    shell,
+    json: read(".json"),
+    stderr,
+    modes: [".sh", ".json", "/A"].map((name) => {
+      const path = `${init.folder}/etc/container_environment${name}`;
+      if (stored.A === undefined || shell === undefined) return "";
+      const { mode, uid, gid } = Deno.statSync(path);
+      return `${(mode! & 0o7777).toString(8)} ${uid}:${gid}`;
+    }),
+  };
+}
+
+const awkward: Record<string, string> = {
+  EMPTY: "",
+  SPACE: " a  b ",
+  CRLF: "a\r\nb",
+  NEWLINE: "a\n",
+  NEWLINES: "\na\n\n\n",
+  ONLY_NEWLINE: "\n",
+  LATIN: "\xe4\xf6\xfc",
+  NOT_UTF8: "\xff\xfe\x80",
+  UTF8: "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+  BOM: "\xef\xbb\xbfx",
+  QUOTES: `'"\`$HOME\\ $(id) !`,
+  EQUALS: "a=b=c",
+  CONTROL: Array.from({ length: 31 }, (_, index) => String.fromCharCode(index + 1)).join(""),
+  LONG: "x".repeat(130_000),
+  _: "underscore",
+};
+
+Deno.test("every value passes to the command as it is, without a directory", async () => {
+  const { env, stderr, stored, shell, json } = await environmentOf({ env: awkward, files: script });
+  assertEquals(env, { ...awkward, PATH });
+  assertEquals(stderr, "");
+  assertEquals([stored, shell, json], [{}, undefined, undefined], "no directory, no dumps");
+});
+
+Deno.test("every value passes to the command as it is, through directory and scripts (B6, W5)", async () => {
+  const { env, stderr, stored } = await environmentOf({
+    env: awkward,
+    files: { ...script, ...directory },
+  });
+  assertEquals(env, { ...awkward, PRESENT: "yes", PATH });
+  assertEquals(stderr, "");
+  for (const [name, value] of Object.entries(awkward)) {
+    assertEquals(stored[name], value.endsWith("\n") ? value + "\n" : value, name);
+  }
+});
+
+Deno.test("of a file's final newlines one is stripped", async () => {
+  const { env } = await environmentOf({
+    files: {
+      "/etc/container_environment/NONE": "a",
+      "/etc/container_environment/ONE": "a\n",
+      "/etc/container_environment/TWO": "a\n\n",
+      "/etc/container_environment/CRLF": "a\r\n",
+      "/etc/container_environment/BLANK": "\n",
+      "/etc/container_environment/EMPTY": "",
+    },
+  });
+  assertEquals(env, { NONE: "a", ONE: "a", TWO: "a\n", CRLF: "a\r", BLANK: "", EMPTY: "", PATH });
+});
+
+Deno.test("a variable that the container was given wins over the directory's, and is written there", async () => {
+  const { env, stored } = await environmentOf({
+    env: { A: "given" },
+    files: {
+      "/etc/container_environment/A": "stored\n",
+      "/etc/container_environment/B": "stored\n",
+    },
+  });
+  assertEquals([env.A, env.B, stored.A, stored.B], ["given", "stored", "given", "stored\n"]);
+});
+
+Deno.test("a PATH in the directory wins over docker's default, but not over a chosen one (B6)", async () => {
+  const files = { "/etc/container_environment/PATH": "/mnt/mine:/usr/bin:/bin\n" };
+  const dockers = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  assertEquals(
+    (await environmentOf({ files, env: { PATH: dockers } })).env.PATH,
+    "/mnt/mine:/usr/bin:/bin",
+  );
+  assertEquals(
+    (await environmentOf({ files, env: { PATH: "/chosen:/usr/bin" } })).env.PATH,
+    "/chosen:/usr/bin",
+  );
+});
+
+Deno.test("names that cannot be files get a warning, and reach the command all the same (B7)", async () => {
+  const odd = {
+    "a/b": "1",
+    ".": "2",
+    "..": "3",
+    "../evil": "4",
+    "/abs": "5",
+    ["n".repeat(255)]: "6",
+  };
+  const { env, stored, stderr } = await environmentOf({
+    env: odd,
+    files: { ...script, ...directory },
+  });
+  assertEquals(env, { ...odd, PRESENT: "yes", PATH });
+  assertEquals(Object.keys(stored).sort(), ["PATH", "PRESENT"]);
+  for (const name of Object.keys(odd)) {
+    assertStringIncludes(stderr, `*** Variable ${name} is not in /etc/container_environment: `);
+    assertEquals(stderr.split(`Variable ${name} is not in`).length, 2, "said once");
+  }
+});
+
+Deno.test("names that are odd but can be files pass through them", async () => {
+  const odd = {
+    "1abc": "1",
+    "a.b": "2",
+    "a-b": "3",
+    "-x": "4",
+    "a b": "5",
+    "\xe4": "6",
+    "*": "7",
+    "a\nb": "8",
+    ".hidden": "9",
+    "\x01": "10",
+  };
+  const { env } = await environmentOf({ env: odd, files: { ...script, ...directory } });
+  assertEquals(env, { ...odd, PRESENT: "yes", PATH });
+});
+
+Deno.test("what is in the directory and cannot be a variable is passed over with a warning (B8)", async () => {
+  const { env, stderr } = await environmentOf({
+    before:
+      "mkfifo /etc/container_environment/FIFO; ln -s /nosuch /etc/container_environment/DANGLING; ln -s /dev/zero /etc/container_environment/DEVICE",
+    files: {
+      "/etc/container_environment/GOOD": "yes",
+      "/etc/container_environment/FOLDER/INNER": "no",
+      "/etc/container_environment/NUL": "a\0b",
+      "/etc/container_environment/a=b": "no",
+      "/etc/container_environment/HUGE": "x".repeat(200_000),
+      "/etc/container_environment/BYTES": "\xff\xfe",
+    },
+  });
+  assertEquals(env, { GOOD: "yes", BYTES: "\xff\xfe", PATH });
+  for (const name of ["NUL", "a=b", "HUGE", "FIFO", "DANGLING", "DEVICE"]) {
+    assertStringIncludes(stderr, `*** Ignoring /etc/container_environment/${name}: `);
+  }
+  assert(!stderr.includes("FOLDER"), "folders are passed over in silence");
+});
+
+Deno.test("a file with a name that is not UTF-8 is a variable (B8)", async () => {
+  const { env } = await environmentOf({
+    before: "printf x >\"$(printf '/etc/container_environment/A\\377')\"",
+    files: directory,
+  });
+  assertEquals(env, { PRESENT: "yes", "A\xff": "x", PATH });
+});
+
+Deno.test("a Kubernetes ConfigMap mounted there is read: links, and a ..data that is none of it (B8)", async () => {
+  const { env, stderr } = await environmentOf({
+    before:
+      "cd /etc/container_environment; mkdir ..2026; echo one >..2026/ONE; ln -s ..2026 ..data; ln -s ..data/ONE ONE; cd /; " +
+      "mount --bind /etc/container_environment /etc/container_environment; mount -o remount,ro,bind /etc/container_environment",
+    env: { A: "b" },
+    files: { "/etc/container_environment/TWO": "two" },
+  });
+  assertEquals([env.ONE, env.TWO, env.A], ["one", "two", "b"]);
+  assertEquals(Object.keys(env).filter((name) => name.includes("..")), []);
+  assertEquals(stderr.split("\n").length, 2, `one warning: ${stderr}`);
+});
+
+Deno.test("a read-only /etc gets a warning for each thing that cannot be done; all variables arrive (B9)", async () => {
+  const { env, stored, stderr } = await environmentOf({
+    before: "mount --bind /etc /etc; mount -o remount,ro,bind /etc",
+    env: { A: "b", C: "d" },
+    files: { ...script, ...directory },
+  });
+  assertEquals(env, { A: "b", C: "d", PRESENT: "yes", PATH });
+  assertEquals(Object.keys(stored), ["PRESENT"]);
+  const lines = stderr.trimEnd().split("\n");
+  assert(lines.length <= 2 && lines.every((line) => line.includes("Cannot write")), stderr);
+});
+
+Deno.test("without the right to read the directory there is a warning, and the boot goes on (B9)", async () => {
+  await using init = await startInit(
+    ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"],
+    {
+      before:
+        "chmod 700 /etc/container_environment; exec setpriv --reuid 1000 --regid 1000 --clear-groups env -i A=b PATH=$PATH:/mnt/bin my_init --quiet --skip-runit -- sh -c 'id -u; echo $A'",
+      files: directory,
+    },
+  );
+  const { status, stdout, stderr } = await init.end();
+  assertEquals([status, stdout], [0, "1000\nb\n"]);
+  assertStringIncludes(stderr, "*** Cannot list /etc/container_environment: Permission denied\n");
+});
+
+Deno.test("a startup script can change, add and remove variables for all that comes after it", async () => {
+  const { env, stored, json, shell } = await environmentOf({
+    env: { CHANGED: "old", REMOVED: "old", KEPT: "old" },
+    files: {
+      ...directory,
+      "/etc/my_init.d/1":
+        "#!/bin/sh\ncd /etc/container_environment\necho new >CHANGED\nrm REMOVED\nprintf 'a\\n\\n' >ADDED\nexport LOST=1\n",
+      "/etc/my_init.d/2":
+        '#!/bin/sh\ntest "$CHANGED" = new && test -z "${REMOVED+set}" && test -n "$ADDED" && rm /etc/container_environment/PRESENT\n',
+    },
+  });
+  assertEquals(env, { CHANGED: "new", KEPT: "old", ADDED: "a\n", PATH });
+  assertEquals(Object.keys(stored).sort(), ["ADDED", "CHANGED", "KEPT", "PATH"]);
+  assertEquals(JSON.parse(json!), { CHANGED: "new", KEPT: "old", ADDED: "a\n", PATH });
+  assertStringIncludes(shell!, "export CHANGED=new\n");
+  assert(!shell!.includes("REMOVED"));
+});
+
+Deno.test("HOME, USER, GROUP, UID, GID and SHELL survive startup scripts, and stay out of the files (B6)", async () => {
+  const personal = { HOME: "/h", USER: "u", GROUP: "g", UID: "1", GID: "2", SHELL: "/s" };
+  const { env, stored, shell, json } = await environmentOf({
+    env: { ...personal, A: "b" },
+    files: { ...script, ...directory },
+  });
+  assertEquals(env, { ...personal, A: "b", PRESENT: "yes", PATH });
+  assertEquals(Object.keys(stored).sort(), ["A", "PATH", "PRESENT"]);
+  for (const name of Object.keys(personal)) assert(!shell!.includes(`export ${name}=`), name);
+  assertEquals(JSON.parse(json!), { ...personal, A: "b", PRESENT: "yes", PATH });
+});
+
+Deno.test("HOME from the directory reaches the command when the container was given none", async () => {
+  const { env } = await environmentOf({
+    files: { ...script, "/etc/container_environment/HOME": "/stored\n" },
+  });
+  assertEquals(env.HOME, "/stored");
+});
+
+Deno.test("FILE__NAME gives NAME the content of a file (W20)", async () => {
+  const { env, stderr } = await environmentOf({
+    env: { FILE__SECRET: "/mnt/secret", FILE__MISSING: "/mnt/nosuch" },
+    files: { ...script, ...directory, "/mnt/secret": "s3cret\n" },
+  });
+  assertEquals([env.SECRET, env.MISSING], ["s3cret", undefined]);
+  assertStringIncludes(stderr, "/mnt/nosuch");
+});
+
+Deno.test("of a name that was given twice one value is taken, and nothing breaks", async () => {
+  const { env } = await environmentOf({ env: [["A", "1"], ["B", "2"]], files: directory });
+  assertEquals([env.A, env.B], ["1", "2"]);
+});
+
+Deno.test("an environment of 3,000 variables passes", async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 3000 }, (_, index) => [`VARIABLE_${index}`, `value ${index}`]),
+  );
+  const { env } = await environmentOf({ env: many, files: { ...script, ...directory } });
+  assertEquals(env, { ...many, PRESENT: "yes", PATH });
+});
+
+Deno.test("new dumps are 0640 root:docker_env, files as secret as the directory (B24)", async () => {
+  const { modes } = await environmentOf({
+    before:
+      "umask 0; echo docker_env:x:8377: >>/etc/group; cd /etc/container_environment; chmod 750 .; chgrp 8377 .",
+    env: { A: "b" },
+    files: directory,
+  });
+  assertEquals(modes, ["640 0:8377", "640 0:8377", "640 0:8377"]);
+});
+
+Deno.test("relaxed permissions of directory and dumps stay as they are", async () => {
+  const { modes } = await environmentOf({
+    before:
+      "cd /etc; chmod 755 container_environment; touch container_environment.sh container_environment.json; " +
+      "chmod 644 container_environment.sh; chmod 604 container_environment.json; chown 3:4 container_environment.json",
+    env: { A: "b" },
+    files: { ...script, ...directory },
+  });
+  assertEquals(modes, ["644 0:0", "604 3:4", "644 0:0"]);
+});
+
+Deno.test("dumps are replaced as a whole: one that is a link to elsewhere does no harm there", async () => {
+  await using init = await startInit(show, {
+    before: "echo precious >/mnt/precious; ln -s /mnt/precious /etc/container_environment.sh",
+    files: directory,
+  });
+  assertEquals((await init.end()).status, 0);
+  assertEquals(init.read("/mnt/precious"), "precious\n");
+});
+
+Deno.test("a directory that is not one is passed over", async () => {
+  const { status, stdout } = await runInit(["--quiet", "--skip-runit", "--", "echo", "main"], {
+    files: { "/etc/container_environment": "file" },
+  });
+  assertEquals([status, stdout], [0, "main\n"]);
+});
