@@ -176,10 +176,11 @@ export interface Exit {
   signal?: number;
 }
 
+const wstatus = new Int32Array(1);
+
 /** Collects one child that has ended, if there is one; never blocks. waitpid(2) */
 export function reap(): Exit | undefined {
   const WNOHANG = 1;
-  const wstatus = new Int32Array(1);
   const pid = c.waitpid(-1, wstatus, WNOHANG);
   if (pid <= 0) return undefined;
   const signal = wstatus[0] & 0x7f;
@@ -251,8 +252,11 @@ export function becomeSubreaper(): boolean {
 
 // --------------------------------------------------------------------------------------------- signals
 
-/** A `sigset_t`. sigsetops(3) */
-function signalSet(signals: readonly number[]): BigUint64Array<ArrayBuffer> {
+/** A `sigset_t`. */
+export type SignalSet = BigUint64Array<ArrayBuffer>;
+
+/** Makes a set of these signals. sigsetops(3) */
+export function signalSet(signals: readonly number[]): SignalSet {
   const set = new BigUint64Array(16);
   for (const signal of signals) set[0] |= 1n << BigInt(signal - 1);
   return set;
@@ -273,24 +277,24 @@ export function setDefault(signal: number): void {
 /** A signal that was waiting for us. */
 export interface Received {
   signal: number;
-  /** Sent by the kernel, as for Ctrl-C: then the terminal's foreground group has got it too. */
+  /** Typed, as Ctrl-C is: then the terminal's foreground group has got it too. A hangup is for us alone. */
   fromTerminal: boolean;
 }
 
 const received = new Int32Array(32); // siginfo_t
 
 /**
- * Waits for one of these (blocked) signals. sigtimedwait(2)
+ * Waits for one of a set of (blocked) signals. sigtimedwait(2)
  *
  * @param seconds how long at most; `Infinity` for ever
  * @returns nothing when the time is over, or earlier when somebody disturbed
  */
-export function waitForSignal(signals: readonly number[], seconds: number): Received | undefined {
-  const set = signalSet(signals);
+export function waitForSignal(set: SignalSet, seconds: number): Received | undefined {
   const timeout = seconds === Infinity ? null : timespec(seconds);
   const signal = c.sigtimedwait(set, received, timeout);
   const SI_KERNEL = 0x80;
-  return signal < 0 ? undefined : { signal, fromTerminal: received[2] === SI_KERNEL };
+  if (signal < 0) return undefined;
+  return { signal, fromTerminal: received[2] === SI_KERNEL && signal !== SIGNALS.SIGHUP };
 }
 
 function timespec(seconds: number): BigInt64Array<ArrayBuffer> {

@@ -16,7 +16,16 @@ export const version: string = config.version;
 const thisMachine = Deno.build.target as Target;
 
 // --no-code-cache: a cache in /tmp would be code that other users can write.
-const compileFlags = ["--no-config", "--no-lock", "--no-check", "--no-remote", "--no-code-cache"];
+// Optimizing compilers cost memory that a program which decides a few things an hour never earns back.
+const v8Flags = "--v8-flags=--no-opt,--no-maglev,--max-semi-space-size=1";
+const compileFlags = [
+  "--no-config",
+  "--no-lock",
+  "--no-check",
+  "--no-remote",
+  "--no-code-cache",
+  v8Flags,
+];
 
 if (import.meta.main) {
   await runTool(async () => {

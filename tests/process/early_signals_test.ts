@@ -17,7 +17,7 @@ async function stopAfter(milliseconds: number, signal: number) {
   while (!isBlocked());
   if (milliseconds > 0) await pause(milliseconds);
   await init.signal(signal);
-  const { status, stdout, stderr } = await init.end(15);
+  const { status, stdout, stderr } = await init.end(4);
   return { status, stdout, stderr, post: init.read("/mnt/post") };
 }
 
