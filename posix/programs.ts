@@ -18,9 +18,11 @@ export function findProgram(name: ByteString, searchPath = DEFAULT_PATH): Found 
   if (name.includes("/")) return examine(name) ?? missing("no such file");
   let unusable: Found | undefined;
   for (const folder of searchPath.split(":")) {
-    const found = examine(folder === "" ? name : `${folder}/${name}`);
+    const file = folder === "" ? name : `${folder}/${name}`;
+    if (stat(file)?.type === "directory") continue;
+    const found = examine(file);
     if (found && "file" in found) return found;
-    if (found && !found.reason.includes("folder")) unusable ??= found;
+    unusable ??= found;
   }
   return unusable ?? missing(`not found in PATH (${searchPath})`);
 }

@@ -29,6 +29,9 @@ type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
 export function perform(action: Action, run: Run): Event {
   let outcome: Outcome;
   try {
+    // A signal that came meanwhile is heard before anything new is started.
+    const received = action.do === "start" ? waitForSignal(SIGNALS_TO_US, 0) : undefined;
+    if (received) return { type: "received", received, now: monotonicSeconds() };
     if (action.announce) say([action.announce], run.options.quiet);
     outcome = act(action, run);
   } catch (error) {
