@@ -19,6 +19,7 @@ import { exportDirectory, importDirectory, readFiles, writeDumps } from "../env/
 import { beginWith, get, reloadFrom, toStrings, withVariables } from "../env/environment.ts";
 import { findHooks } from "./hooks.ts";
 import { lookAround } from "./processes.ts";
+import { STOP_SIGNALS } from "./record.ts";
 import { findEnded, prepareServices } from "./services.ts";
 import { type Action, type Event, type Message, nameOf, type Role, type Run } from "./run.ts";
 
@@ -29,8 +30,8 @@ type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
 export function perform(action: Action, run: Run): Event {
   let outcome: Outcome;
   try {
-    // A signal that came meanwhile is heard before anything new is started.
-    const received = action.do === "start" ? waitForSignal(SIGNALS_TO_US, 0) : undefined;
+    // A stop that was asked for meanwhile is heard before anything new is started.
+    const received = action.do === "start" ? waitForSignal(STOPS, 0) : undefined;
     if (received) return { type: "received", received, now: monotonicSeconds() };
     if (action.announce) say([action.announce], run.options.quiet);
     outcome = act(action, run);
@@ -126,6 +127,7 @@ function start(role: Role, argv: readonly ByteString[], { environment }: Run): O
  * about our own messages, and stays blocked.
  */
 const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, SIGNALS.SIGPIPE, ...FAULTS));
+const STOPS = signalSet(STOP_SIGNALS);
 const ALL = signalSet(allSignalsBut(SIGNALS.SIGPIPE, ...FAULTS));
 
 /** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
