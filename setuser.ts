@@ -16,7 +16,7 @@ import {
   writeOutput,
 } from "./posix/libc.ts";
 import { findProgram } from "./posix/programs.ts";
-import { allSignalsBut, SIGNALS } from "./posix/signals.ts";
+import { allSignalsBut, GLIBC_SIGNALS } from "./posix/signals.ts";
 import { get, parseEnvironment, toStrings, withVariables } from "./env/environment.ts";
 
 declare const VERSION: string;
@@ -69,7 +69,7 @@ const environment = withVariables(given, [
 const found = findProgram(command[0], get(environment, "PATH"));
 if (!("file" in found)) fail(`cannot execute ${command[0]}: ${found.reason}`, found.status);
 
-for (const signal of allSignalsBut(SIGNALS.SIGKILL, SIGNALS.SIGSTOP)) setDefault(signal);
+for (const signal of [...allSignalsBut(), ...GLIBC_SIGNALS]) setDefault(signal);
 setSignalMask([]);
 try {
   exec(found.file, command, toStrings(environment));

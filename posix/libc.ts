@@ -67,7 +67,6 @@ const c = Deno.dlopen(LIBC, {
     ],
     result: "i32",
   },
-  signal: { parameters: ["i32", "usize"], result: "usize" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   tcgetpgrp: { parameters: ["i32"], result: "i32" },
   tcsetpgrp: { parameters: ["i32", "i32"], result: "i32" },
@@ -268,10 +267,10 @@ export function setSignalMask(signals: readonly number[]): void {
   c.sigprocmask(SIG_SETMASK, signalSet(signals), null);
 }
 
-/** Gives a signal its default disposition. signal(2) */
+/** Gives a signal its default disposition; glibc's own, which its sigaction(3) would refuse, too. sigaction(2) */
 export function setDefault(signal: number): void {
-  const SIG_DFL = 0n;
-  c.signal(signal, SIG_DFL);
+  const SYS_rt_sigaction = ON_X86 ? 13n : 134n;
+  c.syscall4(SYS_rt_sigaction, signal, new Uint8Array(32), null, 8); // All 0: SIG_DFL, no flags.
 }
 
 /** A signal that was waiting for us. */

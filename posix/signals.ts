@@ -37,7 +37,9 @@ export const SIGNALS = {
   SIGSYS: 31,
 } as const;
 
-/** Where glibc's real-time signals begin; 32 and 33 are its own. */
+/** Signals that glibc keeps to itself. */
+export const GLIBC_SIGNALS: readonly number[] = [32, 33];
+/** Where the real-time signals begin. */
 export const SIGRTMIN = 34;
 /** The last signal there is. */
 export const SIGRTMAX = 64;

@@ -26,7 +26,7 @@ await runTool(async () => {
   }
   // The tests of pure functions need neither the programs nor docker.
   if (files.some((it) => it.startsWith("tests/") && !it.startsWith("tests/unit/"))) {
-    await buildImage();
+    Deno.env.set("IMAGE", await buildImage());
   }
   results.push(await runTests(files));
 
