@@ -10,7 +10,7 @@ import {
   writeError,
   writeOutput,
 } from "./posix/libc.ts";
-import { allSignalsBut, FAULTS, GLIBC_SIGNALS, SIGNALS } from "./posix/signals.ts";
+import { allSignalsBut, FAULTS, SIGNALS } from "./posix/signals.ts";
 import { parseEnvironment } from "./env/environment.ts";
 import { HELP, readOptions } from "./supervisor/options.ts";
 import { newRun } from "./supervisor/run.ts";
@@ -22,8 +22,7 @@ declare const VERSION: string;
 
 // First: PID 1 loses every signal that is neither handled nor blocked. We wait for them one by one.
 setSignalMask(allSignalsBut(...FAULTS));
-// Were it ignored, the kernel would collect our children; and glibc's own cannot be reset by posix_spawn.
-for (const signal of [SIGNALS.SIGCHLD, ...GLIBC_SIGNALS]) setDefault(signal);
+setDefault(SIGNALS.SIGCHLD); // Were it ignored, the kernel would collect our children.
 keepFilesToOurselves();
 
 const [, ...words] = readFile("/proc/self/cmdline").split("\0").slice(0, -1);
