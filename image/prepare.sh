@@ -49,6 +49,9 @@ apt-get dist-upgrade $minimal_apt_get_args -o Dpkg::Options::=--force-confold
 # shellcheck disable=SC2086
 apt-get install $minimal_apt_get_args apt-transport-https apt-utils ca-certificates software-properties-common
 
+# Came with those on newer bases. There is no systemd here, and each session would say so in the log.
+[[ ! -e /usr/share/pam-configs/systemd ]] || pam-auth-update --disable systemd
+
 if [[ $ID == ubuntu ]]; then
   # shellcheck disable=SC2086
   apt-get install $minimal_apt_get_args language-pack-en
@@ -69,5 +72,8 @@ chmod 750 /etc/container_environment
 chmod 640 /etc/container_environment/* /etc/container_environment.sh /etc/container_environment.json
 # /etc/profile sources only what is readable, so a login of anyone else stays silent.
 ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
+
+# A login shell of root's without a terminal, as in `bash -lc` and ssh, would complain of mesg.
+sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n; fi/' /root/.profile
 
 mkdir -p /etc/my_init.d /etc/my_init.pre_shutdown.d /etc/my_init.post_shutdown.d

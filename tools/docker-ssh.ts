@@ -30,6 +30,9 @@ const options = [
 const terminal = command.length > 0 && isTerminal() ? ["-t"] : [];
 const status = await passOn($`ssh ${options} ${terminal} root@${address} ${command}`);
 if (key) await Deno.remove(key);
+if (status === 255 && await isSwitchedOff()) {
+  fail(tool, `sshd is switched off in ${container}; run the container with ENABLE_SSH=1`);
+}
 Deno.exit(status);
 
 /** The container's address on its first network that has one. */
@@ -49,4 +52,10 @@ async function fetchInsecureKey(): Promise<string | undefined> {
   const file = await Deno.makeTempFile({ prefix: "insecure_key." }); // Made readable for its owner only.
   await Deno.writeTextFile(file, stdout);
   return file;
+}
+
+async function isSwitchedOff(): Promise<boolean> {
+  const { code } = await $`docker exec ${container} test -e /etc/service/sshd/down`.quiet()
+    .noThrow();
+  return code === 0;
 }
