@@ -224,7 +224,7 @@ function onlyIfAny<T>(list: T[]): T[] | undefined {
 
 function programOf(pid: number): string {
   try {
-    return Deno.readLinkSync(`/proc/${pid}/exe`);
+    return Deno.readLinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ""); // Built anew meanwhile.
   } catch {
     return "";
   }
