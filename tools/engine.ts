@@ -36,6 +36,8 @@ async function start(): Promise<void> {
   } else {
     say("Starting dockerd; it goes on running. Its log is .cache/dockerd.log ...");
     await Deno.mkdir(cacheFolder, { recursive: true });
+    await removeStalePid("/var/run/docker.pid", "dockerd");
+    await removeStalePid("/var/run/docker/containerd/containerd.pid", "containerd");
     await $`sh -c ${'exec setsid --fork dockerd </dev/null >>"$0" 2>&1'} ${log}`;
   }
   const deadline = Date.now() + secondsToStart * 1000;
@@ -45,4 +47,12 @@ async function start(): Promise<void> {
     }
     await $.sleep(200);
   }
+}
+
+/** Left by a killed engine. When another process has its PID by now, a new engine takes that for itself and gives up. */
+async function removeStalePid(file: string, program: string): Promise<void> {
+  const read = (path: string) => Deno.readTextFile(path).catch(() => "");
+  const pid = (await read(file)).trim();
+  const isRunning = (await read(`/proc/${pid}/comm`)).trim() === program;
+  if (pid !== "" && !isRunning) await Deno.remove(file);
 }
