@@ -21,6 +21,9 @@ for program in /sbin/initctl /usr/bin/ischroot; do
   ln -sf /bin/true "$program"
 done
 
+# There is no systemd here, and with its PAM profile, which newer bases bring along, each session would say so in the log.
+dpkg-divert --quiet --local --rename --divert /usr/lib/baseimage/systemd.pam-config --add /usr/share/pam-configs/systemd
+
 # debootstrap leaves one line, of the release as it was on its first day: add what came later.
 sources=/etc/apt/sources.list
 if [[ -f $sources && $(grep -c '^deb ' "$sources") == 1 ]]; then
@@ -48,9 +51,6 @@ apt-get dist-upgrade $minimal_apt_get_args -o Dpkg::Options::=--force-confold
 
 # shellcheck disable=SC2086
 apt-get install $minimal_apt_get_args apt-transport-https apt-utils ca-certificates software-properties-common
-
-# Came with those on newer bases. There is no systemd here, and each session would say so in the log.
-[[ ! -e /usr/share/pam-configs/systemd ]] || pam-auth-update --disable systemd
 
 if [[ $ID == ubuntu ]]; then
   # shellcheck disable=SC2086
