@@ -276,7 +276,7 @@ export function setDefault(signal: number): void {
 /** A signal that was waiting for us. */
 export interface Received {
   signal: number;
-  /** Typed, as Ctrl-C is: then the terminal's foreground group has got it too. A hangup is for us alone. */
+  /** From the kernel, as for Ctrl-C: whoever is in the terminal's foreground group has got it. */
   fromTerminal: boolean;
 }
 
@@ -293,7 +293,7 @@ export function waitForSignal(set: SignalSet, seconds: number): Received | undef
   const signal = c.sigtimedwait(set, received, timeout);
   const SI_KERNEL = 0x80;
   if (signal < 0) return undefined;
-  return { signal, fromTerminal: received[2] === SI_KERNEL && signal !== SIGNALS.SIGHUP };
+  return { signal, fromTerminal: received[2] === SI_KERNEL };
 }
 
 function timespec(seconds: number): BigInt64Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { type Exit } from "../posix/libc.ts";
+import { type Exit, type Received } from "../posix/libc.ts";
 import { withVariables } from "../env/environment.ts";
 import { signalName, SIGNALS, SIGRTMIN } from "../posix/signals.ts";
 import { type Stage } from "./hooks.ts";
@@ -123,10 +123,11 @@ function describe({ status, signal }: Exit, end = ""): string {
 }
 
 /** A signal has reached us: it stops the container, or it is for the main command. */
-function recordSignal(
-  run: Run,
-  { signal, fromTerminal }: { signal: number; fromTerminal: boolean },
-): Run {
+function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
+  const { main } = run.processes;
+  const toMain = { ...run, forward: [...run.forward, signal] };
+  // Typed before the main command had been given the terminal: its group has not got it.
+  if (fromTerminal && main?.state === "running" && main.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
     if (run.stop?.signalled) return { ...run, stop: { ...run.stop, hurry: true } };
     if (run.stop) return { ...run, stop: { ...run.stop, signalled: true } };
@@ -135,8 +136,7 @@ function recordSignal(
   if (signal === SERVICE_ENDED && run.services?.critical.length) {
     return { ...run, serviceEnded: true };
   }
-  const isForMain = run.processes.main?.state === "running" && !fromTerminal;
-  return isForMain ? { ...run, forward: [...run.forward, signal] } : run;
+  return main?.state === "running" ? toMain : run;
 }
 
 function recordSignals(run: Run, why: "tell" | "force" | "forward", pids: readonly number[]): Run {
