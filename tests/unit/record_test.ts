@@ -1,0 +1,26 @@
+import { assertEquals } from "@std/assert";
+import { SIGNALS } from "../../posix/signals.ts";
+import { type Options, readOptions } from "../../supervisor/options.ts";
+import { record } from "../../supervisor/record.ts";
+import { newRun, type Run } from "../../supervisor/run.ts";
+
+const options = readOptions(["--", "main"]) as Options;
+const received = (signal: number, fromTerminal: boolean) =>
+  ({ now: 1, type: "received", received: { signal, fromTerminal } }) as const;
+
+function running(ownsTerminal: boolean): Run {
+  const main = { name: "main", pid: 9, startedAt: 0, ownsTerminal, state: "running" } as const;
+  return { ...newRun({ now: 0, pid: 1, options, environment: [] }), processes: { main } };
+}
+
+Deno.test("a key typed just before the main command was given the terminal is passed on to it", () => {
+  const { stop, forward } = record(running(true), received(SIGNALS.SIGINT, true));
+  assertEquals({ stop, forward }, { stop: undefined, forward: [SIGNALS.SIGINT] });
+});
+
+Deno.test("Ctrl-C stops the container where the main command has no terminal, and where somebody sent it", () => {
+  for (const [owns, typed] of [[false, true], [true, false]]) {
+    const { stop, forward } = record(running(owns), received(SIGNALS.SIGINT, typed));
+    assertEquals([stop?.signalled, forward.length], [true, 0]);
+  }
+});
