@@ -93,11 +93,8 @@ const c = Deno.dlopen(LIBC, {
     result: "isize",
   },
   // Users and groups.
-  getuid: { parameters: [], result: "u32" },
   geteuid: { parameters: [], result: "u32" },
-  getgid: { parameters: [], result: "u32" },
   getegid: { parameters: [], result: "u32" },
-  getgroups: { parameters: ["i32", "buffer"], result: "i32" },
   setgroups: { parameters: ["usize", "buffer"], result: "i32" },
   setgid: { parameters: ["u32"], result: "i32" },
   setuid: { parameters: ["u32"], result: "i32" },
@@ -543,10 +540,8 @@ export function groupsOf(name: ByteString, gid: number): number[] {
 }
 
 /** Who this process is. credentials(7) */
-export function identity(): { uid: number; gid: number; groups: number[] } {
-  const groups = new Uint32Array(65536); // NGROUPS_MAX
-  const count = c.getgroups(groups.length, groups);
-  return { uid: c.geteuid(), gid: c.getegid(), groups: [...groups.subarray(0, count)] };
+export function identity(): { uid: number; gid: number } {
+  return { uid: c.geteuid(), gid: c.getegid() };
 }
 
 /** Becomes somebody else for good: groups, then gid, then uid. False when that is not allowed. */
