@@ -283,14 +283,15 @@ const received = new Int32Array(32); // siginfo_t
  * Waits for one of a set of (blocked) signals. sigtimedwait(2)
  *
  * @param seconds how long at most; `Infinity` for ever
- * @returns nothing when the time is over, or earlier when somebody disturbed
+ * @returns nothing when the time is over, or earlier when somebody disturbed or the signal was of our own making
  */
 export function waitForSignal(set: SignalSet, seconds: number): Received | undefined {
   const timeout = seconds === Infinity ? null : timespec(seconds);
   const signal = c.sigtimedwait(set, received, timeout);
   const SI_KERNEL = 0x80;
-  if (signal < 0) return undefined;
-  return { signal, fromTerminal: received[2] === SI_KERNEL };
+  const [, , code, , sender] = received;
+  if (signal < 0 || (code !== SI_KERNEL && sender === c.getpid())) return undefined; // A SIGPIPE of ours.
+  return { signal, fromTerminal: code === SI_KERNEL };
 }
 
 function timespec(seconds: number): BigInt64Array<ArrayBuffer> {

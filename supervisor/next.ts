@@ -14,7 +14,11 @@ import { type Seen } from "./processes.ts";
 
 /** Decides what to do next, by all that has happened. Pure. */
 export function next(run: Run): Action {
-  if (run.messages.length > 0) return { do: "say", messages: run.messages };
+  const { messages, forward, processes: { main } } = run;
+  if (messages.length > 0) return { do: "say", messages };
+  if (forward.length > 0 && main?.state === "running") {
+    return { do: "signal", why: "forward", pids: [main.pid], signals: forward };
+  }
   return run.stop ? shutDown(run, run.stop) : boot(run);
 }
 
@@ -22,7 +26,7 @@ export function next(run: Run): Action {
 
 /** What remains to be done to bring the container up, and to keep it so. */
 function boot(run: Run): Action {
-  const { options: { runit, command }, processes, services, forward } = run;
+  const { options: { runit, command }, processes, services } = run;
   if (processes.hook?.state === "running") return { do: "wait" };
   if (run.directory !== "current") return { do: "readEnvironment" };
   const hook = startHook(run, "startup");
@@ -36,9 +40,6 @@ function boot(run: Run): Action {
     return start("main", command, `Running ${command.join(" ")}...`);
   }
   if (services && run.serviceEnded) return { do: "findEndedService", services };
-  if (forward.length > 0 && processes.main) {
-    return { do: "signal", why: "forward", pids: [processes.main.pid], signals: forward };
-  }
   return { do: "wait" };
 }
 
@@ -83,7 +84,13 @@ function shutDown(run: Run, stop: Stop): Action {
       if (action) return action;
     }
   }
-  return { do: "exit", status: stop.status ?? run.processes.main?.status ?? 0 };
+  return { do: "exit", status: finalStatus(run, stop) };
+}
+
+/** A command that was to be run, and never was because of a signal, counts as ended by that. */
+function finalStatus({ options, processes }: Run, { status, signal = 0 }: Stop): number {
+  const neverStarted = options.command.length > 0 ? 128 + signal : 0;
+  return status ?? processes.main?.status ?? neverStarted;
 }
 
 /** Until when each step may last, in monotonic seconds; the steps share the overall time in this order. */
@@ -145,11 +152,11 @@ function endServices(run: Run, plan: Plan): Action | undefined {
   if (!run.seen) return { do: "look" };
   const children = run.seen.filter(({ parent }) => parent === run.pid || parent === runit.pid);
   const services = children.filter(({ program }) => program === "runsv");
-  const untold = services.filter(({ pid }) => run.told[pid] === undefined);
+  const untold = services.filter(({ pid }) => !run.told[pid]);
   if (untold.length > 0) return tell(pidsOf(untold));
   const ownLimits = run.services?.limits ?? {};
   const inTime = ({ pid, name }: Seen) =>
-    Math.min(run.told[pid] + (ownLimits[name] ?? plan.limits.process), plan.services);
+    Math.min(run.told[pid].at + (ownLimits[name] ?? plan.limits.process), plan.services);
   const late = services.filter((service) => inTime(service) <= run.now);
   const spared = late.filter(({ pid }) => run.forced[pid] === undefined);
   if (spared.length > 0) {
@@ -165,8 +172,15 @@ function endServices(run: Run, plan: Plan): Action | undefined {
   const unborn = children.some(({ program }) => program === "runsvdir");
   if (unborn && run.now < plan.services) return { do: "wait", until: run.now + 0.02 };
   if (waiting.length === 0) return undefined;
+  // With nothing to look after any longer it ends, but first it sleeps for a second if its service was that short.
+  const parents = run.seen.map(({ parent }) => parent);
+  const asleep = waiting.filter(({ pid }) =>
+    !parents.includes(pid) && run.forced[pid] === undefined && run.told[pid].at + 0.05 <= run.now
+  );
+  if (asleep.length > 0) return force(pidsOf(asleep));
   const due = waiting.map((service) => dueTime(run, service.pid, inTime(service)));
-  return { do: "wait", until: Math.min(...due) };
+  const mayFallAsleep = waiting.some(({ pid }) => run.now < run.told[pid].at + 1);
+  return { do: "wait", until: Math.min(...due, mayFallAsleep ? run.now + 0.05 : Infinity) };
 }
 
 function runPostShutdownScripts(run: Run, plan: Plan): Action | undefined {
@@ -182,7 +196,7 @@ function endEverybody(run: Run, plan: Plan): Action | undefined {
   }
   if (!run.seen) return { do: "look" };
   if (run.seen.length === 0) return undefined;
-  const untold = run.seen.filter(({ pid }) => run.told[pid] === undefined);
+  const untold = run.seen.filter(({ pid }) => !run.told[pid]);
   const until = Math.min(run.began.everybody + plan.limits.everybody, plan.everybody);
   if (run.now < until) {
     if (untold.length > 0) return tell(pidsOf(untold));
@@ -232,10 +246,10 @@ function end(
   if (process?.state !== "running" || isHopeless(run, process.pid)) return undefined;
   const { pid, name } = process;
   const told = run.told[pid];
-  if (told === undefined) {
+  if (!told) {
     return { ...tell([pid]), announce: info(`Shutting down ${name} (PID ${pid})...`) };
   }
-  const until = Math.min(told + limitSeconds, latest);
+  const until = Math.min(told.at + limitSeconds, latest);
   if (run.now < until || run.forced[pid] !== undefined) {
     return { do: "wait", until: dueTime(run, pid, until) };
   }

@@ -122,13 +122,10 @@ function start(role: Role, argv: readonly ByteString[], { environment }: Run): O
   }
 }
 
-/**
- * Everything that is waited for; the end of a child last, so that a signal is known before what it ended. SIGPIPE is
- * about our own messages, and stays blocked.
- */
-const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, SIGNALS.SIGPIPE, ...FAULTS));
+/** Everything that is waited for; the end of a child last, so that a signal is known before what it ended. */
+const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, ...FAULTS));
 const STOPS = signalSet(STOP_SIGNALS);
-const ALL = signalSet(allSignalsBut(SIGNALS.SIGPIPE, ...FAULTS));
+const ALL = signalSet(allSignalsBut(...FAULTS));
 
 /** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
 function wait(until: number, run: Run): Outcome {

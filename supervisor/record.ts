@@ -62,8 +62,15 @@ export function record(before: Run, event: Event): Run {
     case "signalled":
       return recordSignals(run, event.why, event.pids);
     case "seen": {
-      const there = [...Object.values(run.processes), ...event.processes].map(({ pid }) => pid);
-      const told = Object.entries(run.told).filter(([pid]) => there.includes(Number(pid)));
+      // Whoever has become another program since, as a shell's child does, may have missed it.
+      const programs = new Map(event.processes.map(({ pid, program }) => [pid, program]));
+      for (const { pid } of Object.values(run.processes)) {
+        programs.set(pid, programs.get(pid) ?? "");
+      }
+      const told = Object.entries(run.told).filter(([pid, { program }]) => {
+        const now = programs.get(Number(pid));
+        return now !== undefined && (program === undefined || program === now);
+      });
       return { ...run, told: Object.fromEntries(told), seen: event.processes };
     }
     case "began":
@@ -129,9 +136,9 @@ function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
   // Typed before the main command had been given the terminal: its group has not got it.
   if (fromTerminal && main?.state === "running" && main.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
-    if (run.stop?.signalled) return { ...run, stop: { ...run.stop, hurry: true } };
-    if (run.stop) return { ...run, stop: { ...run.stop, signalled: true } };
-    return abort(run, { signalled: true });
+    if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
+    if (run.stop) return { ...run, stop: { ...run.stop, signal } };
+    return abort(run, { signal });
   }
   if (signal === SERVICE_ENDED && run.services?.critical.length) {
     return { ...run, serviceEnded: true };
@@ -141,14 +148,19 @@ function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
 
 function recordSignals(run: Run, why: "tell" | "force" | "forward", pids: readonly number[]): Run {
   if (why === "forward") return { ...run, forward: [] };
-  const times = Object.fromEntries(pids.map((pid) => [pid, run.now]));
-  return why === "tell"
-    ? { ...run, told: { ...run.told, ...times } }
-    : { ...run, forced: { ...run.forced, ...times } };
+  if (why === "force") {
+    const forced = Object.fromEntries(pids.map((pid) => [pid, run.now]));
+    return { ...run, forced: { ...run.forced, ...forced } };
+  }
+  const programOf = (pid: number) => run.seen?.find((process) => process.pid === pid)?.program;
+  const told = Object.fromEntries(
+    pids.map((pid) => [pid, { at: run.now, program: programOf(pid) }]),
+  );
+  return { ...run, told: { ...run.told, ...told } };
 }
 
 function stop(run: Run, how: Partial<Stop>): Run {
-  return { ...run, stop: { askedAt: run.now, signalled: false, hurry: false, ...how } };
+  return { ...run, stop: { askedAt: run.now, hurry: false, ...how } };
 }
 
 /** Stops before it was time. */

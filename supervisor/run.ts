@@ -24,8 +24,8 @@ export interface Process {
 /** The container is being taken down. */
 export interface Stop {
   askedAt: number;
-  /** Whether a signal has asked for it, be it only after it had begun. */
-  signalled: boolean;
+  /** The signal that has asked for it, be it only after it had begun. */
+  signal?: number;
   /** Asked for once more: nothing is waited for any longer. */
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
@@ -68,8 +68,9 @@ export interface Run {
   began: Partial<Record<Phase, number>>;
   /** Who else runs here, as of now; absent when that has to be looked up. */
   seen?: readonly Seen[];
-  /** When which PID was told to end, and forced to. */
-  told: Readonly<Record<number, number>>;
+  /** Who was told to end, by PID: when, and as which program, if that is known. */
+  told: Readonly<Record<number, { at: number; program?: ByteString }>>;
+  /** When which PID was forced to end. */
   forced: Readonly<Record<number, number>>;
   /** What is still to be said, and which warnings have been. */
   messages: readonly Message[];

@@ -40,11 +40,11 @@ Deno.test("a main command that dies of our TERM makes the status 143, as in a sh
   assertEquals((await init.end()).status, 143);
 });
 
-/** All but SIGPIPE: that one tells my_init itself that nobody reads its messages. */
 const passedOn = {
   HUP: SIGNALS.SIGHUP,
   USR1: SIGNALS.SIGUSR1,
   USR2: SIGNALS.SIGUSR2,
+  PIPE: SIGNALS.SIGPIPE,
   ALRM: SIGNALS.SIGALRM,
   TSTP: SIGNALS.SIGTSTP,
   TTIN: SIGNALS.SIGTTIN,
@@ -71,6 +71,18 @@ Deno.test("every other signal is passed on to the main command and stops nothing
   assertEquals(status, 7);
   const expected = [...Object.keys(passedOn), "TERM"].map((name) => `got ${name}\n`);
   assertEquals(stdout, "ready\n" + expected.join(""));
+});
+
+Deno.test("a signal that comes during the shutdown is passed on as well (W18)", async () => {
+  const script =
+    "trap 'echo bye; exit 4' HUP; trap 'echo wait' TERM; echo ready; while :; do sleep 0.05; done";
+  await using init = await startInit(sh(script));
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGTERM);
+  await init.says("wait\n");
+  await init.signal(SIGNALS.SIGHUP);
+  const { status, stdout } = await init.end();
+  assertEquals([status, stdout], [4, "ready\nwait\nbye\n"]);
 });
 
 Deno.test("a signal that kills the main command gives 128 + its number, and the shutdown is in order", async () => {

@@ -21,6 +21,6 @@ Deno.test("a key typed just before the main command was given the terminal is pa
 Deno.test("Ctrl-C stops the container where the main command has no terminal, and where somebody sent it", () => {
   for (const [owns, typed] of [[false, true], [true, false]]) {
     const { stop, forward } = record(running(owns), received(SIGNALS.SIGINT, typed));
-    assertEquals([stop?.signalled, forward.length], [true, 0]);
+    assertEquals([stop?.signal, forward.length], [SIGNALS.SIGINT, 0]);
   }
 });

@@ -31,6 +31,8 @@ export interface Behaviour {
   status?: number;
   /** Ends so many seconds after SIGTERM; `Infinity` ignores it. */
   termTakes?: number;
+  /** A runsv whose service has already ended. */
+  isIdle?: boolean;
   /** Cannot be started. */
   cannotStart?: 126 | 127;
 }
@@ -132,7 +134,7 @@ export function live(world: World): { story: string[]; status: number; seconds: 
         return { now, type: "signalled", why: action.why, pids: action.pids };
       }
       case "look":
-        return { now, type: "seen", processes: alive() };
+        return { now, type: "seen", processes: [...alive(), ...alive().flatMap(serviceOf)] };
       case "begin":
         return { now, type: "began", phase: action.phase };
       case "wait": {
@@ -168,6 +170,13 @@ export function live(world: World): { story: string[]; status: number; seconds: 
     run = JSON.parse(JSON.stringify(record(run, act(action, run))));
   }
   throw new Error(`It never ends: ${story.slice(0, 50).join("\n")}`);
+}
+
+/** What a runsv looks after. */
+function serviceOf({ pid, program, name, behaviour }: Living): Seen[] {
+  return program === "runsv" && !behaviour.isIdle
+    ? [{ pid: 1000 + pid, parent: pid, program: name, name }]
+    : [];
 }
 
 function behave(one: Living, world: World): void {

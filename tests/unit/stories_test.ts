@@ -96,7 +96,7 @@ Deno.test("a startup script that a signal killed has failed", () => {
   assertEquals(status, 1);
 });
 
-Deno.test("a stop in the middle of the boot ends the script, starts nothing more, and gives 0", () => {
+Deno.test("a stop in the middle of the boot ends the script, starts nothing more, and gives 128 + n", () => {
   const { story, status } = live({
     options: ["--", "main"],
     hooks: { startup: ["/a", "/b"] },
@@ -110,7 +110,25 @@ Deno.test("a stop in the middle of the boot ends the script, starts nothing more
     "2 (SIGTERM SIGCONT to /a)",
     "2 Killing all processes...",
   ]);
-  assertEquals(status, 0);
+  assertEquals(status, 143); // As it is when the main command dies of it a moment later.
+});
+
+Deno.test("a runsv that sleeps, since its service ended at once, is not waited for", () => {
+  const { story, seconds } = live({
+    options: ["--", "main"],
+    programs: {
+      main: { endsAfter: 0, status: 0 },
+      quick: { isIdle: true, termTakes: 1 },
+      slow: { termTakes: 0.2 },
+    },
+    services: ["quick", "slow"],
+  });
+  assertEquals(story.slice(-3), [
+    "0 (SIGTERM SIGCONT to quick, slow)",
+    "0.05 (SIGKILL to quick)",
+    "0.2 Killing all processes...",
+  ]);
+  assertEquals(seconds, 0.2);
 });
 
 Deno.test("a main command that cannot be run gives its status", () => {
