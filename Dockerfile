@@ -15,8 +15,8 @@ ARG DISABLE_CRON
 COPY image /bd_build
 RUN /bd_build/build.sh
 
-# After the system, because they change most often.
-COPY dist/my_init dist/setuser /sbin/
+# After the system, because they change most often. my_init and setuser are one file, and stay so in one COPY.
+COPY dist/ /sbin/
 
 ENV DEBIAN_FRONTEND=teletype \
     LANG=en_US.UTF-8 \

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import * as esbuild from "esbuild";
 import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
-import { programs, type Target, targets } from "./permissions.ts";
+import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addPrelude } from "./prelude.ts";
 import { exists, Problem, projectFolder, runTool, say, sha256, withFolder } from "./project.ts";
 
@@ -45,24 +45,26 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const denort = addPrelude(await readDenort(target));
   const denortHash = await sha256(denort);
   await Deno.mkdir(outputs, { recursive: true });
-  try {
-    for (const [name, { source, permissions }] of Object.entries(programs)) {
-      const code = await bundle(source);
-      const flags = ["--target", target, ...permissions(target)];
-      const inputs = await sha256(
-        new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, code])),
-      );
-      const stamp = join(outputs, `.${name}.inputs`);
-      const output = join(outputs, name);
-      if (await exists(output) && await readStamp(stamp) === inputs) continue;
-      say(`Building ${name} for ${targets[target].machine} ...`);
-      if (await exists(stamp)) await Deno.remove(stamp);
-      await withFolder((folder) => compile({ name, code, denort, flags, output, folder }));
-      await Deno.writeTextFile(stamp, inputs);
+  const code = await bundle("main.ts");
+  const flags = ["--target", target, ...permissions(target)];
+  const inputs = await sha256(
+    new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, code])),
+  );
+  const stamp = join(outputs, ".inputs");
+  const files = programs.map((name) => join(outputs, name));
+  const allThere = (await Promise.all(files.map(exists))).every(Boolean);
+  if (allThere && await readStamp(stamp) === inputs) return;
+  say(`Building ${programs.join(" and ")} for ${targets[target].machine} ...`);
+  if (await exists(stamp)) await Deno.remove(stamp);
+  await withFolder(async (folder) => {
+    await compile({ code, denort, flags, folder, output: "program" });
+    for (const [index, file] of files.entries()) {
+      const name = join(folder, `name-${index}`);
+      await Deno.link(join(folder, "program"), name);
+      await Deno.rename(name, file); // Whole or not at all.
     }
-  } finally {
-    await esbuild.stop();
-  }
+  });
+  await Deno.writeTextFile(stamp, inputs);
 }
 
 /** One self-contained file of JavaScript: what is embedded in the binary is this and nothing else. */
@@ -85,26 +87,26 @@ async function bundle(source: string): Promise<string> {
     if (!first) throw error;
     const where = first.location && ` (${first.location.file}:${first.location.line})`;
     throw new Problem(`cannot bundle ${source}: ${first.text}${where ?? ""}`);
+  } finally {
+    await esbuild.stop();
   }
 }
 
-async function compile({ name, code, denort, flags, output, folder }: {
-  name: string;
+async function compile({ code, denort, flags, folder, output }: {
   code: string;
   denort: Uint8Array;
   flags: string[];
-  output: string;
   folder: string;
+  output: string;
 }): Promise<void> {
-  const [source, base, unfinished] = [`${name}.js`, "denort", name].map((it) => join(folder, it));
+  const [source, base] = ["main.js", "denort"].map((it) => join(folder, it));
   await Deno.writeTextFile(source, code);
   await Deno.writeFile(base, denort, { mode: 0o755 });
   const result =
-    await $`${Deno.execPath()} compile ${compileFlags} ${flags} --output ${unfinished} ${source}`
+    await $`${Deno.execPath()} compile ${compileFlags} ${flags} --output ${output} ${source}`
       .cwd(folder).env({ DENORT_BIN: base, DENO_NO_PACKAGE_JSON: "1" })
       .stdout("piped").stderr("piped").noThrow();
-  if (result.code !== 0) throw new Problem(`cannot compile ${name}: ${result.stderr.trim()}`);
-  await Deno.rename(unfinished, output); // Whole or not at all.
+  if (result.code !== 0) throw new Problem(`cannot compile: ${result.stderr.trim()}`);
 }
 
 async function readStamp(file: string): Promise<string | undefined> {

@@ -8,23 +8,27 @@ import { join, relative } from "@std/path";
 import { ensureBase } from "./base.ts";
 import { build, version } from "./build.ts";
 import { ensureDocker } from "./engine.ts";
-import { programs } from "./permissions.ts";
 import { runQuietly } from "./progress.ts";
 import { projectFolder, runTool, say, sha256 } from "./project.ts";
 
 const switches = ["DISABLE_SYSLOG", "DISABLE_SSH", "DISABLE_CRON"];
-const label = "baseimage.inputs";
+const inputsLabel = "baseimage.inputs";
 
 if (import.meta.main) {
   await runTool(async () => console.log(await buildImage()));
 }
 
-/** Brings the image up to date and returns its name; says nothing and changes nothing if it is. */
-export async function buildImage(): Promise<string> {
-  const setting = (name: string, otherwise: string) => Deno.env.get(name) || otherwise;
-  const name = setting("NAME", "baseimage");
+/**
+ * Brings the image up to date and returns its name; says nothing and changes nothing if it is.
+ *
+ * @param name without a version
+ * @param base what it is built on
+ */
+export async function buildImage(
+  name: string = setting("NAME", "baseimage"),
+  base: string = setting("BASE_IMAGE", "ubuntu:16.04"),
+): Promise<string> {
   const image = `${name}:${setting("VERSION", version)}`;
-  const base = setting("BASE_IMAGE", "ubuntu:16.04");
   const buildArguments = [`BASE_IMAGE=${base}`];
   for (const name of switches) {
     if (Deno.env.has(name)) buildArguments.push(`${name}=${Deno.env.get(name)}`);
@@ -37,7 +41,7 @@ export async function buildImage(): Promise<string> {
   const inputs = await hashInputs([...buildArguments, await inspect(base, "{{.Id}}")]);
   const tags = [image, `${name}:latest`];
   const made = await Promise.all(
-    tags.map((it) => inspect(it, `{{index .Config.Labels "${label}"}}`)),
+    tags.map((it) => inspect(it, `{{index .Config.Labels "${inputsLabel}"}}`)),
   );
   if (made.every((it) => it === inputs)) return image;
 
@@ -47,15 +51,30 @@ export async function buildImage(): Promise<string> {
       ...["docker", "build", "--force-rm"],
       ...tags.flatMap((it) => ["--tag", it]),
       ...buildArguments.flatMap((it) => ["--build-arg", it]),
-      ...["--label", `${label}=${inputs}`],
+      ...Object.entries(await labels(base, inputs)).flatMap((it) => ["--label", it.join("=")]),
       ...["--network", "host"], // The engine's own network does not reach the archives everywhere.
       projectFolder,
     ],
     environment: { DOCKER_BUILDKIT: "0" }, // The classic builder is everywhere.
-    log: "docker-build",
+    log: `docker-build-${base.replace(/\W/g, "-")}`,
     failure: `cannot build the image ${image}`,
   });
   return image;
+}
+
+function setting(name: string, otherwise: string): string {
+  return Deno.env.get(name) || otherwise;
+}
+
+/** What the Dockerfile cannot know. Names from https://specs.opencontainers.org/image-spec/annotations/ */
+async function labels(base: string, inputs: string): Promise<Record<string, string>> {
+  const revision = await $`git rev-parse HEAD`.cwd(projectFolder).quiet().noThrow();
+  return {
+    "org.opencontainers.image.version": setting("VERSION", version),
+    "org.opencontainers.image.base.name": base,
+    ...(revision.code === 0 && { "org.opencontainers.image.revision": revision.stdout.trim() }),
+    [inputsLabel]: inputs,
+  };
 }
 
 /** One of the things that docker knows about an image; empty if there is no such image. */
@@ -66,10 +85,9 @@ async function inspect(image: string, format: string): Promise<string> {
 
 /** A hash of all that the image is made of: names, modes and contents of the files, and `others`. */
 async function hashInputs(others: string[]): Promise<string> {
-  const files = ["Dockerfile", ".dockerignore"].map((it) => join(projectFolder, it));
-  for (const name of Object.keys(programs)) {
-    files.push(join(projectFolder, "dist", `.${name}.inputs`));
-  }
+  const files = ["Dockerfile", ".dockerignore", "dist/.inputs"].map((it) =>
+    join(projectFolder, it)
+  );
   for await (const { path } of walk(join(projectFolder, "image"))) files.push(path);
   const lines = await Promise.all(files.sort().map(describe));
   return await sha256(new TextEncoder().encode(JSON.stringify([lines, others])));

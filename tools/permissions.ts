@@ -13,13 +13,10 @@ export const targets = {
 
 export type Target = keyof typeof targets;
 
-/** The programs by the name of their file in dist/. */
-export const programs: Record<string, { source: string; permissions(target: Target): string[] }> = {
-  my_init: { source: "init.ts", permissions: libcOnly },
-  setuser: { source: "setuser.ts", permissions: libcOnly },
-};
+/** The programs' names in dist/. They are one file, as long as both need the same permissions. */
+export const programs = ["my_init", "setuser"] as const;
 
-/** Everything that is not listed is refused: --no-prompt never asks for it. */
-function libcOnly(target: Target): string[] {
+/** The flags of `deno compile`. Everything that is not listed is refused: --no-prompt never asks for it. */
+export function permissions(target: Target): string[] {
   return ["--no-prompt", `--allow-ffi=${targets[target].libc}`];
 }

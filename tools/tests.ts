@@ -10,6 +10,14 @@ import { projectFolder, runTool, say, withFolder } from "./project.ts";
 
 const jobs = 2; // So many test files run at the same time.
 
+/** What is run on images of newer bases, besides all tests on the oldest. */
+const smoke = ["tests/image/smoke_test.ts"];
+const newerBases: Record<string, string[]> = {
+  "ubuntu:24.04": ["tests/readme/", ...smoke],
+  "ubuntu:22.04": smoke,
+  "debian:12": smoke,
+};
+
 interface Counts {
   passed: number;
   failed: number;
@@ -18,23 +26,26 @@ interface Counts {
 
 Deno.chdir(projectFolder);
 await runTool(async () => {
-  const results: Counts[] = [];
-  const files = Deno.args.length > 0 ? Deno.args : await findTests();
-  if (Deno.args.length === 0) {
-    await ensureProgram("shellcheck");
-    results.push(await runChecks());
-  }
-  // The tests of pure functions need neither the programs nor docker.
-  if (files.some((it) => it.startsWith("tests/") && !it.startsWith("tests/unit/"))) {
-    Deno.env.set("IMAGE", await buildImage());
-  }
-  results.push(await runTests(files));
-
+  const results = Deno.args.length > 0 ? [await runTests(Deno.args)] : await runEverything();
   const [passed, failed, skipped] = (["passed", "failed", "skipped"] as const)
     .map((key) => results.reduce((sum, counts) => sum + counts[key], 0));
   console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
   Deno.exit(failed === 0 && passed > 0 ? 0 : 1);
 });
+
+async function runEverything(): Promise<Counts[]> {
+  await ensureProgram("shellcheck");
+  const results = [await runChecks()];
+  const files = await findTests();
+  results.push(await runTests(files, await buildImage("baseimage", "ubuntu:16.04")));
+  for (const [base, wanted] of Object.entries(newerBases)) {
+    const image = await buildImage(`baseimage-${base.replace(":", "-")}`, base);
+    results.push(
+      await runTests(files.filter((it) => wanted.some((start) => it.startsWith(start))), image),
+    );
+  }
+  return results;
+}
 
 async function runChecks(): Promise<Counts> {
   const deno = Deno.execPath();
@@ -54,13 +65,18 @@ async function runChecks(): Promise<Counts> {
   return counts;
 }
 
-async function runTests(files: string[]): Promise<Counts> {
-  say(`Running the tests of ${files.length} files, ${jobs} at a time ...`);
+/** Without an image it is the one that `make build` makes, unless the tests need none. */
+async function runTests(files: string[], given?: string): Promise<Counts> {
+  const needsImage = files.some((it) => it.startsWith("tests/") && !it.startsWith("tests/unit/"));
+  const image = given ?? (needsImage ? await buildImage() : "");
+  say(
+    `Running the tests of ${files.length} files ${image && `on ${image}, `}${jobs} at a time ...`,
+  );
   return await withFolder(async (folder) => {
     const report = join(folder, "junit.xml");
     const flags = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
     const { code } = await $`${Deno.execPath()} test ${flags} ${files}`
-      .env("DENO_JOBS", String(jobs)).noThrow();
+      .env({ DENO_JOBS: String(jobs), IMAGE: image }).noThrow();
     return count(await Deno.readTextFile(report).catch(() => ""), files, code);
   });
 }
