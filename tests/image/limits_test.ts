@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { derive, startContainer } from "../support/container.ts";
+import { secondsOf } from "../support/until.ts";
+
+/** A service that takes so many seconds to end when it is told to. */
+const takes = (seconds: number, name: string) =>
+  `#!/bin/sh\ntrap 'sleep ${seconds}; echo ${name} finished; exit 0' TERM\n` +
+  `echo ${name} ready\nwhile :; do sleep 0.05; done\n`;
+
+/** A `finish` script that takes so many seconds. */
+const finishes = (seconds: number, name: string) =>
+  `#!/bin/sh\nsleep ${seconds}\necho ${name} finished\n`;
+
+Deno.test("a stop gives each service its own time", async (test) => {
+  await using image = await derive(
+    `
+RUN echo 2 >/etc/container_environment/KILL_PROCESS_TIMEOUT
+RUN cd /etc/service && mkdir patient hasty slow tidy tardy && \\
+  echo 1m >patient/KILL_PROCESS_TIMEOUT && echo 0.5 >hasty/KILL_PROCESS_TIMEOUT
+COPY patient /etc/service/patient/run
+COPY hasty /etc/service/hasty/run
+COPY slow /etc/service/slow/run
+COPY quick /etc/service/tidy/run
+COPY quick /etc/service/tardy/run
+COPY tidy /etc/service/tidy/finish
+COPY tardy /etc/service/tardy/finish
+`,
+    {
+      patient: takes(3, "patient"),
+      hasty: takes(1.2, "hasty"),
+      slow: takes(4, "slow"),
+      quick: "#!/bin/sh\necho quick ready\nexec sleep 1000\n",
+      tidy: finishes(1, "tidy"),
+      tardy: finishes(100, "tardy"),
+    },
+  );
+  await using container = await startContainer(["my_init", "--skip-startup-files"], {
+    from: image.name,
+  });
+  for (const name of ["patient", "hasty", "slow"]) await container.says(`${name} ready\n`);
+  await container.says("quick ready\nquick ready\n");
+  let status = -1;
+  const seconds = await secondsOf(async () => status = await container.stop(30));
+  const { stdout, stderr } = await container.logs();
+  const isNamed = (name: string) =>
+    new RegExp(`^\\*\\*\\* Services did not shut down in time: .*\\b${name} \\(PID`, "m").test(
+      stderr,
+    );
+  const isFinished = (name: string) => stdout.includes(`${name} finished\n`);
+  const fates: Record<string, [string, boolean]> = {
+    "one with a longer limit in its folder finishes (W13)": ["patient", true],
+    "one with a shorter limit in its folder is ended by it, and named (W13)": ["hasty", false],
+    "others have the limit of the environment's directory (W13, B10)": ["slow", false],
+    "a finish script within the limit is waited for (B27)": ["tidy", true],
+    "a finish script that takes longer is ended, and named (B27)": ["tardy", false],
+  };
+  for (const [what, [name, inTime]] of Object.entries(fates)) {
+    await test.step(what, () => {
+      assertEquals([isFinished(name), isNamed(name)], [inTime, !inTime], stdout + stderr);
+    });
+  }
+  await test.step("the stop lasts as long as the longest of them", () => {
+    assertEquals(status, 0);
+    assert(seconds > 3 && seconds < 8, `${seconds} s`);
+  });
+});
+
+const HANGS = "#!/bin/sh\ntrap '' TERM HUP INT\nwhile :; do sleep 0.1; done\n";
+
+Deno.test("all that can hang together cannot hold up docker stop beyond SHUTDOWN_TIMEOUT (W1, B14, B15)", async () => {
+  await using image = await derive(
+    `
+RUN cd /etc/service && mkdir deaf finish stopped
+COPY hangs /etc/service/deaf/run
+COPY ready /etc/service/finish/run
+COPY hangs /etc/service/finish/finish
+COPY ready /etc/service/stopped/run
+COPY hangs /etc/my_init.pre_shutdown.d/hangs
+COPY post /etc/my_init.post_shutdown.d/00_post
+COPY hangs /etc/my_init.post_shutdown.d/99_hangs
+`,
+    {
+      hangs: HANGS,
+      ready: "#!/bin/sh\necho service ready\nexec sleep 1000\n",
+      post: "#!/bin/sh\necho post\n",
+    },
+  );
+  await using container = await startContainer(
+    ["my_init", "--", "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"],
+    { from: image.name, options: ["-e", "SHUTDOWN_TIMEOUT=4"] },
+  );
+  await container.says("service ready\nservice ready\n");
+  await container.sh("kill -STOP $(pgrep -f '^runsv stopped$')");
+  await container.sh("mkfifo /keys; setsid bash -i <>/keys >/dev/null 2>&1 &"); // It ignores TERM.
+  let status = -1;
+  const seconds = await secondsOf(async () => status = await container.stop());
+  const { stdout, stderr } = await container.logs();
+  assertEquals(status, 3, "its own, and not that of docker's KILL");
+  assert(seconds < 8, `${seconds} s`);
+  assertStringIncludes(stdout, "post\n");
+  for (const name of ["hangs (PID", "deaf (PID", "finish (PID", "Not all processes have exited"]) {
+    assertStringIncludes(stderr, name);
+  }
+});
+
+Deno.test("a second TERM ends the waiting for services and scripts at once (B14)", async () => {
+  await using image = await derive(
+    "COPY hangs /etc/service/deaf/run\nCOPY slow /etc/service/slow/run\nCOPY post /etc/my_init.post_shutdown.d/post",
+    {
+      hangs: HANGS.replace("while", "echo deaf ready\nwhile"),
+      slow: takes(100, "slow"),
+      post: "#!/bin/sh\necho post\n",
+    },
+  );
+  await using container = await startContainer([], {
+    from: image.name,
+    options: ["-e", "KILL_PROCESS_TIMEOUT=100"],
+  });
+  await container.says("deaf ready\n");
+  await container.says("slow ready\n");
+  await container.signal("TERM");
+  await container.says("Shutting down runit daemon");
+  let status = -1;
+  const seconds = await secondsOf(async () => {
+    await container.signal("TERM");
+    status = await container.status();
+  });
+  assertEquals(status, 0);
+  assert(seconds < 4, `${seconds} s`);
+  assertStringIncludes((await container.logs()).stdout, "post\n");
+});
