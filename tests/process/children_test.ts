@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { runInit, startInit } from "../support/namespace.ts";
+import { runInit, sh, startInit } from "../support/namespace.ts";
 
 /** Prints the signal state of the process that runs it: blocked, ignored. Caught ones are the shell's own. */
 const SHOW = `#!/bin/sh
@@ -26,15 +26,15 @@ for (const before of ["", careless]) {
   const how = before ? "whatever my_init inherited" : "and none is blocked";
   Deno.test(`no signal is ignored in the main command or a script, ${how} (B2, B3)`, async () => {
     const stages = ["my_init.d", "my_init.pre_shutdown.d", "my_init.post_shutdown.d"];
-    const scripts = stages.map((
-      stage,
-    ) => [`/etc/${stage}/x`, SHOW.replace("STAGE", stage)]);
-    const { read } = await runAndRead(["--skip-runit", "--", "/mnt/show", "main"], before, {
-      ...Object.fromEntries(scripts),
-      "/mnt/show": SHOW,
+    const scripts = stages.map((it) => [`/etc/${it}/x`, SHOW.replace("STAGE", it)]);
+    const files = { "/mnt/show": SHOW, ...Object.fromEntries(scripts) };
+    await using init = await startInit(["--skip-runit", "--", "/mnt/show", "main"], {
+      before,
+      files,
     });
+    await init.end();
     for (const who of ["main", ...stages]) {
-      assertEquals(masks(read(who)), { SigBlk: "0", SigIgn: "0" }, who);
+      assertEquals(masks(init.read(`/mnt/${who}`)), { SigBlk: "0", SigIgn: "0" }, who);
     }
   });
 }
@@ -59,61 +59,33 @@ Deno.test("a command or a script has no open file beyond 0, 1 and 2", async () =
   assertEquals(stdout, "0\n1\n2\n".repeat(4));
 });
 
-Deno.test("yes | head ends yes by SIGPIPE: 141 (B2)", async () => {
-  const { stdout } = await runInit([
-    "--quiet",
-    "--skip-runit",
-    "--",
-    "bash",
-    "-c",
-    "yes | head -1; echo ${PIPESTATUS[@]}",
-  ]);
-  assertEquals(stdout, "y\n141 0\n");
-});
+interface Prints {
+  script: string;
+  stdout: string;
+  before?: string;
+}
 
-Deno.test("a command that exceeds its file size limit dies by SIGXFSZ: 153 (B2)", async () => {
-  const { status } = await runInit([
-    "--skip-runit",
-    "--",
-    "bash",
-    "-c",
-    "ulimit -c 0 -f 1; exec head -c 100000 /dev/zero >/mnt/big",
-  ]);
-  assertEquals(status, 153);
-});
-
-Deno.test("the main command leads a process group of its own and is a child of my_init", async () => {
-  const { stdout } = await runInit([
-    "--quiet",
-    "--skip-runit",
-    "--",
-    "sh",
-    "-c",
-    "set -- $(cat /proc/$$/stat); echo $(($4 == 1)) $(($5 == $$))",
-  ]);
-  assertEquals(stdout, "1 1\n");
-});
-
-Deno.test("the working folder, the umask and the limits are those that my_init was given", async () => {
-  const { stdout } = await runInit([
-    "--quiet",
-    "--skip-runit",
-    "--",
-    "sh",
-    "-c",
-    "pwd; umask; ulimit -n; nice",
-  ], {
+const prints: Record<string, Prints> = {
+  "yes | head ends yes by SIGPIPE: 141 (B2)": {
+    script: "bash -c 'yes | head -1; echo ${PIPESTATUS[@]}'",
+    stdout: "y\n141 0\n",
+  },
+  "a command that exceeds its file size limit dies by SIGXFSZ: 153 (B2)": {
+    script: "bash -c 'ulimit -c 0 -f 1; exec head -c 100000 /dev/zero >/mnt/big'; echo $?",
+    stdout: "153\n",
+  },
+  "the main command leads a process group of its own and is a child of my_init": {
+    script: "set -- $(cat /proc/$$/stat); echo $(($4 == 1)) $(($5 == $$))",
+    stdout: "1 1\n",
+  },
+  "the working folder, the umask and the limits are those that my_init was given": {
     before: "cd /mnt; umask 027; ulimit -n 333; renice -n 5 -p $$ >/dev/null",
+    script: "pwd; umask; ulimit -n; nice",
+    stdout: "/mnt\n0027\n333\n5\n",
+  },
+};
+for (const [what, { script, stdout, before }] of Object.entries(prints)) {
+  Deno.test(what, async () => {
+    assertEquals((await runInit(["--quiet", ...sh(script)], { before })).stdout, stdout);
   });
-  assertEquals(stdout, "/mnt\n0027\n333\n5\n");
-});
-
-async function runAndRead(words: string[], before: string, files: Record<string, string>) {
-  await using init = await startInit(words, { before, files });
-  await init.end();
-  const names = [...Deno.readDirSync(`${init.folder}/mnt`)].filter(({ isFile }) => isFile).map((
-    { name },
-  ) => name);
-  const texts = new Map(names.map((name) => [name, init.read(`/mnt/${name}`)]));
-  return { read: (name: string) => texts.get(name) };
 }
