@@ -1,6 +1,7 @@
 // The process tests run on this machine's libc; these repeat what depends on libc on the image's own.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runContainer, startContainer } from "../support/container.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { derive, runContainer, startContainer } from "../support/container.ts";
+import { quote } from "../support/namespace.ts";
 
 Deno.test("statuses and reasons are the same on the image's libc", async () => {
   await using container = await startContainer(["my_init", "--skip-startup-files"]);
@@ -75,40 +76,74 @@ Deno.test("what is passed on is bytes, on the image's libc too", async () => {
   assertEquals(stdout, " ff 0a e4 78\n 80 ff\n");
 });
 
+const asUser = ["-u", "1000:1000"];
+const readOnly = ["--read-only"];
+const powerless = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
 const restricted: Record<string, string[]> = {
-  "any user id": ["-u", "1000:1000"],
-  "a read-only root": ["--read-only"],
-  "no capabilities and no new privileges": [
-    "--cap-drop",
-    "ALL",
-    "--security-opt",
-    "no-new-privileges",
-  ],
-  "all of them together": [
-    "-u",
-    "1000:1000",
-    "--read-only",
-    "--cap-drop",
-    "ALL",
-    "--security-opt",
-    "no-new-privileges",
-  ],
+  "any user id": asUser,
+  "a read-only root": readOnly,
+  "no capabilities and no new privileges": powerless,
+  "all of them together": [...asUser, ...readOnly, ...powerless],
 };
-for (const [what, options] of Object.entries(restricted)) {
-  Deno.test(`under ${what} it boots, runs the command, and stops cleanly (B9, W3)`, async () => {
-    const { status, stdout } = await runContainer([
-      "my_init",
-      "--",
-      "sh",
-      "-c",
-      "echo main $A; exit 3",
-    ], { options: [...options, "-e", "A=b"] });
-    assertEquals(status, 3);
-    assertStringIncludes(stdout, "main b\n");
-    await using container = await startContainer([], { options });
-    await container.booted();
-    assertEquals(await container.stop(), 0);
-    const { stderr } = await container.logs();
-    assert(!stderr.includes("Internal error"), stderr);
-  });
-}
+
+Deno.test("restricted containers boot, run services and command, warn once, and stop cleanly (B9, W3)", async (test) => {
+  await using image = await derive(
+    "COPY service /etc/service/a/run\nCOPY finish /etc/service/a/finish\nCOPY post /etc/my_init.post_shutdown.d/post",
+    {
+      service: "#!/bin/sh\necho service ready\nexec sleep 1000\n",
+      finish: "#!/bin/sh\necho service finished\n",
+      post: "#!/bin/sh\necho post\n",
+    },
+  );
+  const command = "trap 'exit 3' TERM; echo main $A; while :; do sleep 0.05; done";
+  for (const [what, options] of Object.entries(restricted)) {
+    await test.step(`under ${what}`, async () => {
+      await using container = await startContainer(["my_init", "--", "sh", "-c", command], {
+        from: image.name,
+        options: [...options, "-e", "A=b"],
+      });
+      await container.says("main b\n");
+      await container.says("service ready\n");
+      assertEquals(await container.stop(), 3);
+      const { stdout, stderr } = await container.logs();
+      assert(stdout.endsWith("service finished\npost\n"), stdout);
+      const lines = stderr.split("\n").filter((line) => line.startsWith("*** "));
+      assertEquals(lines, [...new Set(lines)], "each warning once");
+      assert(!/Internal error|in time/.test(stderr), stderr);
+    });
+  }
+});
+
+Deno.test("a ConfigMap as the environment's directory, and a secret's file, reach the command (B8, W20)", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mounts-" });
+  try {
+    const data = `${folder}/config/..2026_11_24`;
+    await Deno.mkdir(data, { recursive: true });
+    await Deno.writeTextFile(`${data}/ONE`, "one");
+    await Deno.symlink("..2026_11_24", `${folder}/config/..data`);
+    await Deno.symlink("..data/ONE", `${folder}/config/ONE`);
+    await Deno.writeTextFile(`${folder}/token`, "s3cret\n");
+    const { status, stdout } = await runContainer(
+      ["my_init", "--quiet", "--", "sh", "-c", "echo $ONE $TOKEN; env | grep -c 2026"],
+      {
+        options: [
+          ...["-v", `${folder}/config:/etc/container_environment:ro`],
+          ...["-v", `${folder}/token:/run/secrets/token:ro`],
+          ...["-e", "FILE__TOKEN=/run/secrets/token"],
+        ],
+      },
+    );
+    assertEquals([status, stdout], [1, "one s3cret\n0\n"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("not as PID 1, behind a shell or docker's own init, services are stopped and the status is kept (B18)", async () => {
+  const words = ["my_init", "--skip-startup-files", "--", "sh", "-c", "sleep 0.5; exit 3"];
+  const script = `sleep 1000 & ${quote(...words)}; echo status $?; pgrep -l . | sort -k2`;
+  const behindShell = await runContainer(["sh", "-c", script]);
+  assertMatch(behindShell.stdout, /^status 3\n(\d+ (pgrep|sh|sleep|sort)\n)+$/);
+  assertMatch(behindShell.stdout, / sleep\n/, "whoever is not ours lives");
+  assertEquals((await runContainer(words, { options: ["--init"] })).status, 3);
+});

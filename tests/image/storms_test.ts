@@ -1,0 +1,46 @@
+import { assert, assertEquals } from "@std/assert";
+import { derive, startContainer } from "../support/container.ts";
+import { secondsOf, until } from "../support/until.ts";
+
+Deno.test("ten services that crash in a loop leave no zombie, and hold up no stop", async () => {
+  await using image = await derive(
+    `COPY exits /etc/service/0/run
+COPY killed /etc/service/1/run
+COPY forks /etc/service/2/run
+RUN cd /etc/service && for i in 3 6; do cp -r 0 $i; cp -r 1 $((i + 1)); cp -r 2 $((i + 2)); done; cp -r 0 9
+COPY post /etc/my_init.post_shutdown.d/post`,
+    {
+      exits: "#!/bin/sh\necho crash\nexit 1\n",
+      killed: "#!/bin/sh\necho crash\nkill -SEGV $$\n",
+      forks: "#!/bin/sh\necho crash\n(sleep 0.1 & sleep 0.1 &)\nkill -KILL $$\n",
+      post: "#!/bin/sh\necho post\n",
+    },
+  );
+  await using container = await startContainer(["my_init", "--", "sleep", "1000"], {
+    from: image.name,
+  });
+  const crashes = async () => (await container.logs()).stdout.split("crash\n").length - 1;
+  await until(async () => await crashes() > 30, 20, () => "30 crashes");
+  await until(async () => !/^Z/m.test(await container.sh("ps -eo stat=")));
+  let status = -1;
+  const seconds = await secondsOf(async () => status = await container.stop());
+  const { stdout, stderr } = await container.logs();
+  assertEquals(status, 143);
+  assert(stdout.endsWith("post\n"), stdout);
+  assert(!stderr.includes("in time"), stderr);
+  assert(seconds < 5, `${seconds} s`);
+});
+
+Deno.test("kill -TERM 1 from inside, among 500 orphans, ends them and the container in order (W19)", async () => {
+  await using container = await startContainer([
+    "my_init",
+    "--skip-startup-files",
+    "--",
+    "bash",
+    "-c",
+    "trap 'exit 5' TERM; for i in {1..500}; do (sleep 1000 &); done; kill -TERM 1; wait; while :; do sleep 0.1; done",
+  ]);
+  const seconds = await secondsOf(async () => assertEquals(await container.status(), 5));
+  assert(!(await container.logs()).stderr.includes("in time"));
+  assert(seconds < 8, `${seconds} s`);
+});
