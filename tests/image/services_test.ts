@@ -111,6 +111,19 @@ Deno.test("a service with a file critical ends the container with its status (W1
   );
 });
 
+Deno.test("a critical service that a signal kills ends it with 128 + n, and its own finish script runs (W19)", async () => {
+  await using image = await derive(
+    "COPY run /etc/service/core/run\nCOPY finish /etc/service/core/finish\nRUN touch /etc/service/core/critical",
+    {
+      run: "#!/bin/sh\nkill -KILL $$\n",
+      finish: "#!/bin/sh\necho finish script $1 $2\n",
+    },
+  );
+  await using container = await startContainer([], { from: image.name });
+  assertEquals(await container.status(), 137);
+  assertStringIncludes((await container.logs()).stdout, "finish script -1 9\n");
+});
+
 Deno.test("a service that ignores TERM is killed within docker's grace, and named (B15)", async () => {
   await using image = await derive("RUN mkdir /etc/service/deaf\nCOPY deaf /etc/service/deaf/run", {
     deaf: "#!/bin/sh\ntrap '' TERM\necho deaf ready\nwhile :; do sleep 0.1; done\n",

@@ -30,6 +30,18 @@ Deno.test("on a terminal bash has job control: Ctrl-Z stops a command, fg brings
   assertEquals((await init.end()).status, 4);
 });
 
+Deno.test("behind setuser a command keeps the terminal: it reads, and Ctrl-C reaches it", async () => {
+  const script = "tty -s; echo tty $?; read x </dev/tty; echo got $x; while :; do sleep 0.05; done";
+  await using init = await startOnTerminal(
+    ["--quiet", "--skip-runit", "--", "setuser", "nobody", "sh", "-c", script],
+  );
+  await init.says("tty 0\r\n");
+  await init.type("hello\n");
+  await init.says("got hello\r\n");
+  await init.type(CTRL_C);
+  assertEquals((await init.end()).status, 130);
+});
+
 Deno.test("Ctrl-C in an interactive shell ends the command, not the shell and not the container", async () => {
   await using init = await startOnTerminal(bash, { env });
   await init.says("[prompt]");
