@@ -154,6 +154,7 @@ async function must(words: string[]): Promise<Result> {
   return result;
 }
 
-function uniqueName(): string {
+/** A name for a container or an image that nobody else uses. */
+export function uniqueName(): string {
   return `baseimage-test-${crypto.randomUUID().slice(0, 8)}`;
 }
