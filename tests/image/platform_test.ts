@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { derive, runContainer, startContainer } from "../support/container.ts";
 import { quote } from "../support/namespace.ts";
 
-Deno.test("statuses and reasons are the same on the image's libc", async () => {
+Deno.test("statuses and reasons are the same on the image's libc (B1, B21, B28)", async () => {
   await using container = await startContainer(["my_init", "--skip-startup-files"]);
   await container.booted();
   await container.sh(

@@ -1,5 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runInit, sh, SIGNALS, SIGRTMIN, startInit } from "../support/namespace.ts";
+import {
+  childrenOf,
+  runInit,
+  sh,
+  SIGNALS,
+  SIGRTMIN,
+  startInit,
+  statusField,
+} from "../support/namespace.ts";
 import { until } from "../support/until.ts";
 
 /** A main command that prints each signal that it receives, and ends with 7 on TERM. */
@@ -93,6 +101,22 @@ Deno.test("a signal that kills the main command gives 128 + its number, and the 
   await init.signal(SIGNALS.SIGUSR1);
   const { status, stdout } = await init.end();
   assertEquals([status, stdout], [138, "ready\npost\n"]);
+});
+
+Deno.test("TSTP suspends a main command that has no handler for it, CONT resumes it, a stop ends it (W18)", async () => {
+  await using init = await startInit(sh("echo ready; exec sleep 100"));
+  await init.says("ready\n");
+  const [main] = childrenOf(await init.pid());
+  const reaches = (state: string) => until(() => statusField(main, "State").startsWith(state));
+  await reaches("S");
+  await init.signal(SIGNALS.SIGTSTP);
+  await reaches("T");
+  await init.signal(SIGNALS.SIGCONT);
+  await reaches("S");
+  await init.signal(SIGNALS.SIGTSTP);
+  await reaches("T");
+  await init.signal(SIGNALS.SIGTERM);
+  assertEquals((await init.end()).status, 143);
 });
 
 Deno.test("CONT is passed on, so a stopped main command continues", async () => {
