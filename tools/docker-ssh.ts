@@ -18,7 +18,11 @@ that one is used.
 const tool = "docker-ssh";
 const { container, command } = helpOrCommand(tool, usage);
 await requireRunning(tool, container);
+if (!await $.commandExists("ssh")) fail(tool, "there is no ssh here; install openssh-client");
 const address = await findAddress();
+if (await isSwitchedOff()) {
+  fail(tool, `sshd is switched off in ${container}; run the container with ENABLE_SSH=1`);
+}
 const key = await fetchInsecureKey();
 
 const options = [
@@ -30,9 +34,6 @@ const options = [
 const terminal = command.length > 0 && isTerminal() ? ["-t"] : [];
 const status = await passOn($`ssh ${options} ${terminal} root@${address} ${command}`);
 if (key) await Deno.remove(key);
-if (status === 255 && await isSwitchedOff()) {
-  fail(tool, `sshd is switched off in ${container}; run the container with ENABLE_SSH=1`);
-}
 Deno.exit(status);
 
 /** The container's address on its first network that has one. */
@@ -54,8 +55,9 @@ async function fetchInsecureKey(): Promise<string | undefined> {
   return file;
 }
 
+/** Whether sshd is not to run, and nobody has started it by hand either. */
 async function isSwitchedOff(): Promise<boolean> {
-  const { code } = await $`docker exec ${container} test -e /etc/service/sshd/down`.quiet()
-    .noThrow();
+  const script = "test -e /etc/service/sshd/down && ! pgrep -x sshd";
+  const { code } = await $`docker exec ${container} sh -c ${script}`.quiet().noThrow();
   return code === 0;
 }
