@@ -1,0 +1,53 @@
+// "logrotate"
+import { assert, assertEquals } from "@std/assert";
+import { startContainer } from "../support/container.ts";
+import { until } from "../support/until.ts";
+
+const FILES = ["syslog", "auth.log", "cron.log", "mail.log", "error"];
+
+Deno.test("logrotate, as cron runs it every day", async (test) => {
+  await using container = await startContainer();
+  await container.booted();
+  /** Logs a word to every file of syslog-ng, until it is there. */
+  const log = (word: string) =>
+    until(async () => {
+      await container.sh(`for it in auth cron mail; do logger -p $it.err ${word}; done`);
+      const files = FILES.map((it) => `/var/log/${it}`).join(" ");
+      return (await container.exec("grep", "-L", word, ...files.split(" "))).stdout === "";
+    });
+  const daily = await container.sh(
+    "sed -n 's/.*root[[:space:]]*\\(.*cron[.]daily.*\\)/\\1/p' /etc/crontab",
+  );
+  const runDaily = () =>
+    container.exec(
+      ...["env", "-i", "HOME=/root", "LOGNAME=root", "SHELL=/bin/sh"],
+      ...["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", daily],
+    );
+
+  await test.step("it is among the daily jobs, which cron's table runs", async () => {
+    await container.sh("test -x /etc/cron.daily/logrotate");
+    assert(daily.includes("run-parts"), daily);
+    assertEquals(
+      (await container.sh("run-parts --test /etc/cron.daily")).includes("logrotate"),
+      true,
+    );
+  });
+  await test.step("it has nothing to say, and rotates nothing, on the first day", async () => {
+    await log("before");
+    const { status, stdout, stderr } = await runDaily();
+    assertEquals([status, stdout, stderr], [0, "", ""]);
+    assertEquals(await container.sh("ls /var/log/*.1 2>/dev/null || :"), "");
+  });
+  await test.step("it rotates every file of syslog-ng when a day has passed (W14, B32)", async () => {
+    await container.sh(
+      "sed -i -E 's/ [0-9]+-[0-9]+-[0-9]+(-[0-9:]+)?$/ 2020-1-1-0:0:0/' /var/lib/logrotate/status",
+    );
+    const { status, stdout, stderr } = await runDaily();
+    assertEquals([status, stdout, stderr], [0, "", ""]);
+    for (const name of FILES) await container.sh(`grep -q before /var/log/${name}.1`);
+  });
+  await test.step("syslog-ng goes on in new files", async () => {
+    await log("after");
+    assertEquals(await container.sh("grep -l after /var/log/*.1 || :"), "");
+  });
+});

@@ -1,0 +1,151 @@
+// "Login to the container, or running a command inside it, via SSH"
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { ensureProgram } from "../../tools/packages.ts";
+import { type Container, derive, startContainer } from "../support/container.ts";
+import { project } from "../support/namespace.ts";
+import { until } from "../support/until.ts";
+import { Terminal, typed } from "./reader.ts";
+
+await ensureProgram("ssh", ["openssh-client"]);
+
+// What keeps the reader's own files, and known hosts of other containers, out of this.
+const SSH =
+  "ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
+const keys = join(project, "image/services/sshd/rootfs/etc");
+
+/** A folder of the reader's, with a private key that ssh accepts. */
+async function folderWith(key: string): Promise<{ key: string } & AsyncDisposable> {
+  const folder = await Deno.makeTempDir({ prefix: "reader-" });
+  const made = await typed(`cd ${folder} && ${key}`);
+  assertEquals(made.status, 0, made.stderr);
+  return {
+    key: join(folder, "key"),
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+const insecureKey = () => folderWith(`cp ${keys}/insecure_key key && chmod 600 key`);
+
+/** The container's address, once sshd answers there. */
+async function addressOf(container: Container): Promise<string> {
+  const { stdout } = await typed(
+    `docker inspect -f "{{ .NetworkSettings.IPAddress }}" ${container.name}`,
+  );
+  const address = stdout.trim();
+  const answers = `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/22 && read -r -u 3 line'`;
+  await until(async () => (await typed(answers)).status === 0, 30, () => `sshd at ${address}`);
+  return address;
+}
+
+Deno.test("sshd is off by default, and there are no host keys", async () => {
+  await using container = await startContainer();
+  await container.booted();
+  assertEquals((await container.exec("pgrep", "-x", "sshd")).status, 1);
+  assertEquals(await container.sh("ls /etc/ssh | grep ssh_host || :"), "");
+});
+
+Deno.test("the insecure key, for one container only", async (test) => {
+  await using reader = await insecureKey();
+  const greet = async (container: Container) =>
+    await typed(`${SSH} -i ${reader.key} root@${await addressOf(container)} echo hello world`);
+  const greeted = { status: 0, stdout: "hello world\n", stderr: "" };
+  await using container = await startContainer(["/sbin/my_init", "--enable-insecure-key"]);
+
+  await test.step("--enable-insecure-key starts sshd, and says what it does (B29)", async () => {
+    await container.says("Installing insecure SSH key for user root");
+    assertEquals(await greet(container), greeted);
+  });
+  await test.step("a login opens a shell on a terminal", async () => {
+    const address = await addressOf(container);
+    await using terminal = new Terminal(`${SSH} -i ${reader.key} root@${address}`);
+    await terminal.shows("# ");
+    assertEquals(await terminal.answer("id -un; test -t 0 && pwd"), "root\n/root");
+    await terminal.type("exit 5");
+    assertEquals(await terminal.status(), 5);
+  });
+  await test.step("it is still there after docker stop and docker start", async () => {
+    const hostKey = await container.sh("cat /etc/ssh/ssh_host_ed25519_key.pub");
+    await container.restart();
+    assertEquals(await greet(container), greeted);
+    assertEquals(await container.sh("cat /etc/ssh/ssh_host_ed25519_key.pub"), hostKey);
+  });
+  await test.step("another container does not have it", async () => {
+    await using other = await startContainer([], { options: ["-e", "ENABLE_SSH=1"] });
+    const { status, stderr } = await greet(other);
+    assertEquals(status, 255);
+    assert(stderr.includes("Permission denied (publickey)"), stderr);
+  });
+});
+
+Deno.test("the insecure key, in the image permanently", async () => {
+  await using reader = await insecureKey();
+  await using built = await derive(`
+    RUN rm -f /etc/service/sshd/down
+    RUN /usr/sbin/enable_insecure_key
+  `);
+  await using container = await startContainer([], { from: built.name });
+  const address = await addressOf(container);
+  assertEquals(
+    (await typed(`${SSH} -i ${reader.key} root@${address} echo hello world`)).stdout,
+    "hello world\n",
+  );
+});
+
+Deno.test("a key of one's own, and host keys that are made in the Dockerfile", async (test) => {
+  await using reader = await folderWith("ssh-keygen -q -t rsa -N '' -f key");
+  await using built = await derive(
+    `
+    RUN rm -f /etc/service/sshd/down
+    RUN /etc/my_init.d/00_regen_ssh_host_keys.sh
+    ADD your_key.pub /tmp/your_key.pub
+    RUN cat /tmp/your_key.pub >> /root/.ssh/authorized_keys && rm -f /tmp/your_key.pub
+    RUN cat /etc/ssh/ssh_host_*_key.pub >/host_keys
+    `,
+    { "your_key.pub": await Deno.readTextFile(`${reader.key}.pub`) },
+  );
+  await using container = await startContainer([], {
+    from: built.name,
+    options: ["-e", `MY_NAME=Apachai "Hopachai" $x`],
+  });
+  const address = await addressOf(container);
+
+  await test.step("runs a command, with the container's environment, and gives its status", async () => {
+    assertEquals(
+      await typed(`${SSH} -i ${reader.key} root@${address} 'echo $MY_NAME; exit 7'`),
+      { status: 7, stdout: 'Apachai "Hopachai" $x\n', stderr: "" },
+    );
+  });
+  await test.step("nothing but a key is asked for", async () => {
+    const talkative = SSH.replace("LogLevel=ERROR", "LogLevel=DEBUG");
+    const { status, stderr } = await typed(
+      `${talkative} -o PreferredAuthentications=none root@${address} true`,
+    );
+    assertEquals(status, 255);
+    const methods = [...stderr.matchAll(/Authentications that can continue: (.*?)\r?\n/g)];
+    assert(methods.length > 0, stderr);
+    for (const [, method] of methods) assertEquals(method, "publickey");
+  });
+  await test.step("the boot keeps the image's host keys; -f makes new ones", async () => {
+    const { stdout: old } = await container.exec("cat", "/host_keys");
+    assertEquals(await container.sh("cat /etc/ssh/ssh_host_*_key.pub"), old);
+    await container.sh("/etc/my_init.d/00_regen_ssh_host_keys.sh -f");
+    const keys = await container.sh("cat /etc/ssh/ssh_host_*_key.pub");
+    assert(keys !== old);
+    for (const type of ["ssh-rsa", "ecdsa-sha2", "ssh-ed25519"]) assert(keys.includes(type), keys);
+  });
+});
+
+Deno.test("ENABLE_SSH and SSH_AUTHORIZED_KEYS need no Dockerfile (W10)", async () => {
+  await using reader = await folderWith("ssh-keygen -q -t ed25519 -N '' -f key");
+  const key = await Deno.readTextFile(`${reader.key}.pub`);
+  await using container = await startContainer([], {
+    options: ["-e", "ENABLE_SSH=1", "-e", `SSH_AUTHORIZED_KEYS=ssh-rsa AAAA someone\n${key}`],
+  });
+  const address = await addressOf(container);
+  assertEquals((await typed(`${SSH} -i ${reader.key} root@${address} echo in`)).stdout, "in\n");
+  assertEquals(
+    await container.sh("cat /root/.ssh/authorized_keys"),
+    `ssh-rsa AAAA someone\n${key}`,
+  );
+});
