@@ -174,8 +174,9 @@ function endServices(run: Run, plan: Plan): Action | undefined {
   if (waiting.length === 0) return undefined;
   // With nothing to look after any longer it ends, but first it sleeps for a second if its service was that short.
   const parents = run.seen.map(({ parent }) => parent);
-  const asleep = waiting.filter(({ pid }) =>
-    !parents.includes(pid) && run.forced[pid] === undefined && run.told[pid].at + 0.05 <= run.now
+  const asleep = waiting.filter(({ pid, isDown }) =>
+    isDown && !parents.includes(pid) && run.forced[pid] === undefined &&
+    run.told[pid].at + 0.05 <= run.now
   );
   if (asleep.length > 0) return force(pidsOf(asleep));
   const due = waiting.map((service) => dueTime(run, service.pid, inTime(service)));

@@ -10,6 +10,8 @@ export interface Seen {
   program: ByteString;
   /** What a person calls it: a runsv by its service. */
   name: ByteString;
+  /** Of a runsv: whether its service has ended, and what comes after it (`finish`) as well. */
+  isDown?: boolean;
 }
 
 /**
@@ -24,11 +26,14 @@ export function lookAround(): Seen[] {
   const everybody = listDirectory("/proc").filter((name) => /^\d+$/.test(name)).flatMap(look);
   const others = everybody.filter(({ pid }) => pid !== ours);
   return (ours === 1 ? others : descendants(others, ours)).filter(({ zombie }) => !zombie)
-    .map(({ pid, parent, program }) => ({ pid, parent, program, name: nameOf(pid, program) }));
+    .map(describe);
 }
 
-function nameOf(pid: number, program: ByteString): ByteString {
-  return program === "runsv" ? read(`/proc/${pid}/cmdline`).split("\0")[1] ?? program : program;
+function describe({ pid, parent, program }: Omit<Seen, "name">): Seen {
+  if (program !== "runsv") return { pid, parent, program, name: program };
+  const name = read(`/proc/${pid}/cmdline`).split("\0")[1] ?? program;
+  const isDown = read(`/proc/${pid}/cwd/supervise/stat`) === "down\n"; // It works in its service's folder.
+  return { pid, parent, program, name, isDown };
 }
 
 function look(pid: string): (Omit<Seen, "name"> & { zombie: boolean })[] {

@@ -129,3 +129,21 @@ Deno.test("a second TERM ends the waiting for services and scripts at once (B14)
   assert(seconds < 4, `${seconds} s`);
   assertStringIncludes((await container.logs()).stdout, "post\n");
 });
+
+Deno.test("no finish script is left out at a stop, however soon after its start (B27)", async () => {
+  await using image = await derive(
+    "COPY run finish /etc/service/a/\nRUN cd /etc/service && for i in $(seq 39); do cp -r a s$i; done",
+    {
+      run: "#!/usr/bin/perl\n" +
+        "$SIG{TERM} = sub { select(undef, undef, undef, 0.03 + rand(0.9)); exit 0 };\n" +
+        "select(undef, undef, undef, 0.05) while 1;\n",
+      finish: "#!/bin/sh\necho finished\n",
+    },
+  );
+  await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+    from: image.name,
+  });
+  await until(async () => (await container.exec("pgrep", "-xc", "run")).stdout.trim() === "40");
+  assertEquals(await container.stop(), 0);
+  assertEquals((await container.logs()).stdout.split("finished\n").length - 1, 40);
+});

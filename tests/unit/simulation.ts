@@ -134,7 +134,7 @@ export function live(world: World): { story: string[]; status: number; seconds: 
         return { now, type: "signalled", why: action.why, pids: action.pids };
       }
       case "look":
-        return { now, type: "seen", processes: [...alive(), ...alive().flatMap(serviceOf)] };
+        return { now, type: "seen", processes: alive().flatMap(withService) };
       case "begin":
         return { now, type: "began", phase: action.phase };
       case "wait": {
@@ -172,11 +172,12 @@ export function live(world: World): { story: string[]; status: number; seconds: 
   throw new Error(`It never ends: ${story.slice(0, 50).join("\n")}`);
 }
 
-/** What a runsv looks after. */
-function serviceOf({ pid, program, name, behaviour }: Living): Seen[] {
-  return program === "runsv" && !behaviour.isIdle
-    ? [{ pid: 1000 + pid, parent: pid, program: name, name }]
-    : [];
+/** A runsv and what it looks after; other processes alone. */
+function withService(one: Living): Seen[] {
+  const { pid, program, name, behaviour } = one;
+  if (program !== "runsv") return [one];
+  if (behaviour.isIdle) return [{ ...one, isDown: true }];
+  return [{ ...one, isDown: false }, { pid: 1000 + pid, parent: pid, program: name, name }];
 }
 
 function behave(one: Living, world: World): void {
