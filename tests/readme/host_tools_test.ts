@@ -95,6 +95,16 @@ Deno.test("docker-ssh and docker-bash", async (test) => {
         `docker-ssh: sshd is switched off in ${closed.name}; run the container with ENABLE_SSH=1\n`,
     });
   });
+  await test.step("docker-ssh says so where there is no ssh", async () => {
+    const few = "mkdir few && ln -s $(command -v bash env dirname readlink docker) few";
+    const tool = "$(command -v docker-ssh)";
+    const line = `cd $(mktemp -d) && ${few} && PATH=few ${tool} ${open.name} true; s=$?; rm -r few`;
+    assertEquals(await run(`${line}; rmdir $PWD; exit $s`), {
+      status: 255,
+      stdout: "",
+      stderr: "docker-ssh: there is no ssh here; install openssh-client\n",
+    });
+  });
   await test.step("docker-ssh ends with 255 where no key is let in (B31)", async () => {
     await closed.sh("rm /etc/service/sshd/down; sv up sshd");
     await sshdIsUp(closed);
