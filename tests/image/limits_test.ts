@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { derive, startContainer } from "../support/container.ts";
-import { secondsOf } from "../support/until.ts";
+import { secondsOf, until } from "../support/until.ts";
 
 /** A service that takes so many seconds to end when it is told to. */
 const takes = (seconds: number, name: string) =>
