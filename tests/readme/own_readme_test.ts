@@ -1,0 +1,48 @@
+// README.md itself
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { derive, image, startContainer } from "../support/container.ts";
+import { project } from "../support/namespace.ts";
+import { until } from "../support/until.ts";
+import { Terminal, typed } from "./reader.ts";
+
+const text = Deno.readTextFileSync(join(project, "README.md"));
+
+function blocks(language: string): string[] {
+  return [...text.matchAll(/^```(\w+)\n(.*?)^```/gms)]
+    .filter(([, of]) => of === language).map(([, , block]) => block);
+}
+
+Deno.test("what README.md tells to write into a Dockerfile makes the image that it promises", async () => {
+  const [from, ...lines] = blocks("Dockerfile").join("").split("\n");
+  assertEquals(from, "FROM baseimage:1.0.0");
+  const [service] = blocks("sh");
+  await using built = await derive(lines.join("\n"), {
+    "memcached.sh": service,
+    "your_key.pub": "ssh-ed25519 AAAA reader\n",
+  });
+  await using container = await startContainer([], { from: built.name });
+  const serves = ["pgrep", "-xu", "memcache", "memcached"];
+  await until(async () => (await container.exec(...serves)).status === 0);
+  const environment = await container.exec(
+    "setuser",
+    "nobody",
+    "cat",
+    "/etc/container_environment.sh",
+  );
+  assertStringIncludes(environment.stdout, "MY_NAME='Apachai Hopachai'");
+  assertStringIncludes(await container.sh("cat /root/.ssh/authorized_keys"), "reader");
+  assertStringIncludes(await container.sh("sv status sshd"), "run: sshd");
+});
+
+const commands = [...text.matchAll(/^ {4}(docker run .*)$/gm)].map(([, command]) => command);
+for (const command of commands) {
+  Deno.test(`README.md: ${command}`, async () => {
+    const line = command.replace(" baseimage ", ` ${image} `);
+    if (!command.includes(" -it ")) return assertEquals((await typed(line)).status, 0);
+    await using terminal = new Terminal(line);
+    await terminal.shows("# ");
+    await terminal.type("exit 5");
+    assertEquals(await terminal.status(), 5);
+  });
+}
