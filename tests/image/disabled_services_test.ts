@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Derived, startContainer, uniqueName } from "../support/container.ts";
-import { typed } from "../readme/reader.ts";
+import { typed } from "../support/reader.ts";
 import { project } from "../support/namespace.ts";
 
 /** Builds with sshd disabled in a copy's image/buildconfig, and the others by build arguments. */

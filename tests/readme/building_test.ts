@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { Derived, docker, uniqueName } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
-import { typed } from "./reader.ts";
+import { typed } from "../support/reader.ts";
 
 Deno.test("make build NAME=joe/baseimage gives the image that name", async () => {
   const name = `joe/${uniqueName()}`;

@@ -1,7 +1,7 @@
 // "Login to the container, or running a command inside it, via docker exec"
 import { assert, assertEquals } from "@std/assert";
 import { startContainer } from "../support/container.ts";
-import { Terminal, typed } from "./reader.ts";
+import { Terminal, typed } from "../support/reader.ts";
 
 Deno.test("docker exec, with the ID that docker ps shows", async (test) => {
   await using container = await startContainer([], { options: ["-e", "MY_NAME=Apachai"] });
@@ -21,7 +21,7 @@ Deno.test("docker exec, with the ID that docker ps shows", async (test) => {
     await using terminal = new Terminal(`docker exec -t -i ${id} bash -l`);
     await terminal.shows("# ");
     assertEquals(await terminal.answer("test -t 0 && echo $MY_NAME"), "Apachai");
-    await terminal.type("exit 5");
+    await terminal.type("exit 5\n");
     assertEquals(await terminal.status(), 5);
     assert(!terminal.screen.includes("job control"), terminal.screen);
   });

@@ -4,7 +4,7 @@ import { ensureProgram } from "../../tools/packages.ts";
 import { type Container, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
-import { Terminal, typed } from "./reader.ts";
+import { Terminal, typed } from "../support/reader.ts";
 
 await ensureProgram("ssh", ["openssh-client"]);
 
@@ -58,7 +58,7 @@ Deno.test("docker-ssh and docker-bash", async (test) => {
         await terminal.answer("test -t 0 && shopt -q login_shell && echo $MY_NAME; stty size"),
         "Apachai Hopachai\n50 200",
       );
-      await terminal.type("exit 5");
+      await terminal.type("exit 5\n");
       assertEquals(await terminal.status(), 5);
     });
     await test.step(`${tool} gives a command the terminal, where there is one`, async () => {

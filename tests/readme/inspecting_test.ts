@@ -1,7 +1,7 @@
 // "What's inside the image?" and "Inspecting baseimage-docker"
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Container, docker, image, startContainer, uniqueName } from "../support/container.ts";
-import { Terminal } from "./reader.ts";
+import { Terminal } from "../support/reader.ts";
 
 Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell to look around", async () => {
   await using container = new Container(uniqueName());
@@ -12,7 +12,7 @@ Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell to l
   await terminal.shows("# ");
   assertEquals(await terminal.answer("whoami"), "root");
   assertEquals(await terminal.answer("ps -o comm= -p 1"), "my_init");
-  await terminal.type("exit 3");
+  await terminal.type("exit 3\n");
   assertEquals(await terminal.status(), 3);
 });
 

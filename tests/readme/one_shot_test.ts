@@ -1,7 +1,7 @@
 // "Running a one-shot command in a new container"
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { image } from "../support/container.ts";
-import { typed } from "./reader.ts";
+import { typed } from "../support/reader.ts";
 
 Deno.test("my_init -- ls runs ls, with startup files and runit around it", async () => {
   const { status, stdout, stderr } = await typed(`docker run --rm ${image} /sbin/my_init -- ls`);

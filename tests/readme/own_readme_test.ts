@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { derive, image, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
-import { Terminal, typed } from "./reader.ts";
+import { Terminal, typed } from "../support/reader.ts";
 
 const text = Deno.readTextFileSync(join(project, "README.md"));
 
@@ -42,7 +42,7 @@ for (const command of commands) {
     if (!command.includes(" -it ")) return assertEquals((await typed(line)).status, 0);
     await using terminal = new Terminal(line);
     await terminal.shows("# ");
-    await terminal.type("exit 5");
+    await terminal.type("exit 5\n");
     assertEquals(await terminal.status(), 5);
   });
 }

@@ -5,7 +5,7 @@ import { ensureProgram } from "../../tools/packages.ts";
 import { type Container, derive, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
-import { Terminal, typed } from "./reader.ts";
+import { Terminal, typed } from "../support/reader.ts";
 
 await ensureProgram("ssh", ["openssh-client"]);
 
@@ -61,7 +61,7 @@ Deno.test("the insecure key, for one container only", async (test) => {
     await using terminal = new Terminal(`${SSH} -i ${reader.key} root@${address}`);
     await terminal.shows("# ");
     assertEquals(await terminal.answer("id -un; test -t 0 && pwd"), "root\n/root");
-    await terminal.type("exit 5");
+    await terminal.type("exit 5\n");
     assertEquals(await terminal.status(), 5);
   });
   await test.step("it is still there after docker stop and docker start", async () => {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Result } from "../support/container.ts";
-import { until } from "../support/until.ts";
+import type { Result } from "./container.ts";
+import { until } from "./until.ts";
 
 type Variables = Record<string, string>;
 
@@ -27,9 +27,9 @@ export class Terminal implements AsyncDisposable {
   readonly #keyboard: WritableStreamDefaultWriter<Uint8Array>;
   readonly #collected: Promise<void>;
 
-  constructor(line: string, env: Variables = {}) {
+  constructor(line: string, env: Variables = {}, [rows, columns] = [50, 200]) {
     this.#child = new Deno.Command("script", {
-      args: ["-qec", `stty rows 50 columns 200; ${line}`, "/dev/null"],
+      args: ["-qec", `stty rows ${rows} columns ${columns}; ${line}`, "/dev/null"],
       env: { ...env, SHELL: "/bin/bash", TERM: "xterm" },
       stdin: "piped",
       stdout: "piped",
@@ -52,14 +52,14 @@ export class Terminal implements AsyncDisposable {
     await until(shown, seconds, () => `"${text}" in ${JSON.stringify(this.screen)}`);
   }
 
-  async type(line: string): Promise<void> {
-    await this.#keyboard.write(new TextEncoder().encode(`${line}\n`));
+  async type(keys: string): Promise<void> {
+    await this.#keyboard.write(new TextEncoder().encode(keys));
   }
 
   /** Types a line to a shell, and gives what that prints. */
   async answer(line: string): Promise<string> {
     const from = this.screen.length;
-    await this.type(`${line}; echo en''d`);
+    await this.type(`${line}; echo en''d\n`);
     const end = "\r\nend\r\n";
     await this.shows(end, from);
     const [, ...lines] = this.screen.slice(from, this.screen.indexOf(end, from)).split("\r\n");
