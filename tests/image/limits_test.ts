@@ -14,7 +14,7 @@ const finishes = (seconds: number, name: string) =>
 Deno.test("a stop gives each service its own time", async (test) => {
   await using image = await derive(
     `
-RUN echo 2 >/etc/container_environment/KILL_PROCESS_TIMEOUT
+RUN echo 4 >/etc/container_environment/KILL_PROCESS_TIMEOUT
 RUN cd /etc/service && mkdir patient hasty slow tidy tardy && \\
   echo 1m >patient/KILL_PROCESS_TIMEOUT && echo 0.5 >hasty/KILL_PROCESS_TIMEOUT
 COPY patient /etc/service/patient/run
@@ -26,11 +26,11 @@ COPY tidy /etc/service/tidy/finish
 COPY tardy /etc/service/tardy/finish
 `,
     {
-      patient: takes(3, "patient"),
-      hasty: takes(1.2, "hasty"),
-      slow: takes(4, "slow"),
+      patient: takes(6, "patient"),
+      hasty: takes(30, "hasty"),
+      slow: takes(30, "slow"),
       quick: "#!/bin/sh\necho quick ready\nexec sleep 1000\n",
-      tidy: finishes(1, "tidy"),
+      tidy: finishes(0.5, "tidy"),
       tardy: finishes(100, "tardy"),
     },
   );
@@ -61,7 +61,7 @@ COPY tardy /etc/service/tardy/finish
   }
   await test.step("the stop lasts as long as the longest of them", () => {
     assertEquals(status, 0);
-    assert(seconds > 3 && seconds < 8, `${seconds} s`);
+    assert(seconds > 6 && seconds < 20, `${seconds} s`);
   });
 });
 
