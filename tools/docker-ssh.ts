@@ -28,7 +28,7 @@ const key = await fetchInsecureKey();
 const options = [
   // The next container with this address has other host keys, and both are on this machine.
   ...["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"],
-  ...["ConnectTimeout=10", "PasswordAuthentication=no"],
+  ...["ConnectTimeout=30", "PasswordAuthentication=no"],
   ...(key ? [`IdentityFile=${key}`, "IdentitiesOnly=yes"] : []),
 ].flatMap((it) => ["-o", it]);
 const terminal = command.length > 0 && isTerminal() ? ["-t"] : [];

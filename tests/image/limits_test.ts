@@ -38,7 +38,7 @@ COPY tardy /etc/service/tardy/finish
     from: image.name,
   });
   for (const name of ["patient", "hasty", "slow"]) await container.says(`${name} ready\n`);
-  await container.says("quick ready\nquick ready\n");
+  await until(async () => (await container.logs()).stdout.split("quick ready").length === 3, 20);
   let status = -1;
   const seconds = await secondsOf(async () => status = await container.stop(30));
   const { stdout, stderr } = await container.logs();
