@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runInit, sh, SIGNALS, startInit } from "../support/namespace.ts";
-import { pause, secondsOf } from "../support/until.ts";
+import { childrenOf, runInit, sh, SIGNALS, startInit, statusField } from "../support/namespace.ts";
+import { secondsOf, until } from "../support/until.ts";
 
 const post = { "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\necho post\n" };
 const forever = "while :; do sleep 0.02; done";
@@ -93,7 +93,8 @@ Deno.test("a stopped main command is continued, to hear TERM (B17)", async () =>
     {},
   );
   await init.says("ready\n");
-  await pause(50);
+  const [main] = childrenOf(await init.pid());
+  await until(() => statusField(main, "State").startsWith("T"));
   await init.signal(SIGNALS.SIGTERM);
   let status = 0;
   assert(await secondsOf(async () => ({ status } = await init.end())) < 3);
@@ -128,6 +129,22 @@ Deno.test("a process born during the stop is told to end as well (B17)", async (
   // One that has not set its trap yet just dies; none may be left until the time is over.
   assertEquals(stderr.includes("in time"), false);
   assert(stdout === "" || stdout === "late finished\n");
+});
+
+Deno.test("a process that became another program while it was told is told again (B17)", async () => {
+  const first = `#!/usr/bin/perl
+    $SIG{TERM} = sub { $SIG{TERM} = "DEFAULT"; exec "/mnt/second" };
+    open(my $ready, ">", "/mnt/ready");
+    sleep 1 while 1;
+  `;
+  const second =
+    "#!/bin/sh\ntrap 'echo second finished; exit' TERM\nwhile :; do sleep 0.02; done\n";
+  const { stdout, stderr } = await runInit(
+    sh("/mnt/first & until test -e /mnt/ready; do sleep 0.02; done"),
+    { files: { "/mnt/first": first, "/mnt/second": second } },
+  );
+  assertEquals(stderr.includes("in time"), false);
+  assert(stdout === "" || stdout === "second finished\n"); // As above.
 });
 
 Deno.test("processes that are left get TERM and time to finish", async () => {
