@@ -1,5 +1,5 @@
 // Gets the image that ours is built on. Called by image.ts.
-// Afterwards: docker has it. Where it cannot be pulled it was made from the distribution's own archive, whose
+// Afterwards: docker has it. Where it cannot be pulled it was made from the distribution's own archive, up to date, and
 // signatures were checked.
 
 import $ from "@david/dax";
@@ -76,7 +76,7 @@ function findRelease(image: string): Release | undefined {
 
 async function makeBase(image: string, release: Release, folder: string): Promise<void> {
   const { archive, keyring, components, script } = distributions[release.distribution];
-  say(`Making ${image} by debootstrap from ${archive}; this takes about a minute ...`);
+  say(`Making ${image} by debootstrap from ${archive}; this takes about two minutes ...`);
   const root = join(folder, "root");
   await runQuietly({
     command: [
@@ -92,12 +92,41 @@ async function makeBase(image: string, release: Release, folder: string): Promis
     failure: `cannot make ${image} from ${archive}`,
   });
   await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release));
-  // The packages are installed, the lists old, and the other two are this machine's.
-  const leftovers = ["var/cache/apt", "var/lib/apt/lists", "etc/resolv.conf", "etc/hostname"];
-  await $`rm -rf ${leftovers}`.cwd(root);
-  await $`mkdir -p var/cache/apt/archives/partial var/lib/apt/lists/partial`.cwd(root);
-  await $`tar --numeric-owner -C ${root} -c . | docker import --change ${'CMD ["/bin/bash"]'} - ${image}`
-    .quiet("stdout");
+  await $`rm -f etc/resolv.conf etc/hostname`.cwd(root); // This machine's.
+  const outdated = await $`tar --numeric-owner -C ${root} -c . | docker import -`.text();
+  await withUpdates(outdated, image);
+}
+
+/** Installs what came out since the release's first day, in an image that stays one layer. */
+async function withUpdates(outdated: string, image: string): Promise<void> {
+  const script = `
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d # Nothing is to be started.
+    chmod +x /usr/sbin/policy-rc.d
+    apt-get update
+    apt-get dist-upgrade --yes --no-install-recommends
+    apt-get clean
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin`;
+  const container = `base-${crypto.randomUUID().slice(0, 8)}`;
+  const options = [
+    "--name",
+    container,
+    "--network",
+    "host",
+    "--env",
+    "DEBIAN_FRONTEND=noninteractive",
+  ];
+  try {
+    await runQuietly({
+      command: ["docker", "run", ...options, outdated, "sh", "-ec", script],
+      log: "debootstrap",
+      failure: `cannot bring ${image} up to date`,
+    });
+    await $`docker export ${container} | docker import --change ${'CMD ["/bin/bash"]'} - ${image}`
+      .quiet("stdout");
+  } finally {
+    await $`docker rm -f ${container}`.quiet().noThrow();
+    await $`docker rmi ${outdated}`.quiet().noThrow();
+  }
 }
 
 /** As the distribution's own images have it: the release, what was updated, what had to be secured. */
