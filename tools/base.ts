@@ -1,6 +1,6 @@
 // Gets the image that ours is built on. Called by image.ts.
-// Afterwards: docker has it. Where it cannot be pulled it was made from the distribution's own archive, up to date, and
-// signatures were checked.
+// Afterwards: docker has it. Where it cannot be pulled it was made from the distribution's own archive, signatures
+// checked, with all updates.
 
 import $ from "@david/dax";
 import { join } from "@std/path";
