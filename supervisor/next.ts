@@ -10,7 +10,7 @@ import {
   type Run,
   type Stop,
 } from "./run.ts";
-import { type Seen } from "./processes.ts";
+import { descendants, type Seen } from "./processes.ts";
 
 /** Decides what to do next, by all that has happened. Pure. */
 export function next(run: Run): Action {
@@ -159,14 +159,7 @@ function endServices(run: Run, plan: Plan): Action | undefined {
     Math.min(run.told[pid].at + (ownLimits[name] ?? plan.limits.process), plan.services);
   const late = services.filter((service) => inTime(service) <= run.now);
   const spared = late.filter(({ pid }) => run.forced[pid] === undefined);
-  if (spared.length > 0) {
-    const names = spared.map(({ name, pid }) => `${name} (PID ${pid})`).join(", ");
-    const groups = spared.map(({ pid }) => -pid); // Its own, since runsvdir -P.
-    return {
-      ...force([...pidsOf(spared), ...groups]),
-      announce: warning(`Services did not shut down in time: ${names}. Forcing them to exit.`),
-    };
-  }
+  if (spared.length > 0) return forceServices(run, run.seen, spared);
   const waiting = services.filter(({ pid }) => !isHopeless(run, pid));
   // A child of runsvdir that has not become runsv yet.
   const unborn = children.some(({ program }) => program === "runsvdir");
@@ -174,14 +167,36 @@ function endServices(run: Run, plan: Plan): Action | undefined {
   if (waiting.length === 0) return undefined;
   // With nothing to look after any longer it ends, but first it sleeps for a second if its service was that short.
   const parents = run.seen.map(({ parent }) => parent);
-  const asleep = waiting.filter(({ pid, isDown }) =>
-    isDown && !parents.includes(pid) && run.forced[pid] === undefined &&
+  const asleep = waiting.filter(({ pid, service }) =>
+    service === 0 && !parents.includes(pid) && run.forced[pid] === undefined &&
     run.told[pid].at + 0.05 <= run.now
   );
   if (asleep.length > 0) return force(pidsOf(asleep));
   const due = waiting.map((service) => dueTime(run, service.pid, inTime(service)));
   const mayFallAsleep = waiting.some(({ pid }) => run.now < run.told[pid].at + 1);
   return { do: "wait", until: Math.min(...due, mayFallAsleep ? run.now + 0.05 : Infinity) };
+}
+
+/**
+ * Forces services and their runsv, but not their logs, which read to the end. A wrapper that ignores SIGTERM may have
+ * kept it from the server that it has started, so that is told first; it has time until everybody has to be gone.
+ */
+function forceServices(run: Run, seen: readonly Seen[], late: readonly Seen[]): Action {
+  const runsvs = pidsOf(late);
+  const services = pidsOf(
+    seen.filter(({ pid, parent }) =>
+      late.some((runsv) => runsv.pid === parent && runsv.service === pid)
+    ),
+  );
+  const started = services.flatMap((pid) => descendants(seen, pid)).filter(({ pid }) =>
+    !services.includes(pid) && !run.told[pid]
+  );
+  if (started.length > 0) return tell(pidsOf(started));
+  const names = late.map(({ name, pid }) => `${name} (PID ${pid})`).join(", ");
+  return {
+    ...force([...runsvs, ...services]),
+    announce: warning(`Services did not shut down in time: ${names}. Forcing them to exit.`),
+  };
 }
 
 function runPostShutdownScripts(run: Run, plan: Plan): Action | undefined {

@@ -10,8 +10,8 @@ export interface Seen {
   program: ByteString;
   /** What a person calls it: a runsv by its service. */
   name: ByteString;
-  /** Of a runsv: whether its service has ended, and what comes after it (`finish`) as well. */
-  isDown?: boolean;
+  /** Of a runsv: the process of its service, or that service's `finish`; 0 when both have ended. */
+  service?: number;
 }
 
 /**
@@ -32,8 +32,11 @@ export function lookAround(): Seen[] {
 function describe({ pid, parent, program }: Omit<Seen, "name">): Seen {
   if (program !== "runsv") return { pid, parent, program, name: program };
   const name = read(`/proc/${pid}/cmdline`).split("\0")[1] ?? program;
-  const isDown = read(`/proc/${pid}/cwd/supervise/stat`) === "down\n"; // It works in its service's folder.
-  return { pid, parent, program, name, isDown };
+  const status = `/proc/${pid}/cwd/supervise`; // It works in its service's folder.
+  const service = read(`${status}/stat`) === "down\n"
+    ? 0
+    : Number(read(`${status}/pid`)) || undefined;
+  return { pid, parent, program, name, service };
 }
 
 function look(pid: string): (Omit<Seen, "name"> & { zombie: boolean })[] {
@@ -52,8 +55,9 @@ function read(path: ByteString): ByteString {
   }
 }
 
-function descendants<T extends Pick<Seen, "pid" | "parent">>(
-  processes: T[],
+/** Of some processes those that come from one of them, itself included. */
+export function descendants<T extends Pick<Seen, "pid" | "parent">>(
+  processes: readonly T[],
   ancestor: number,
 ): T[] {
   const family = new Set([ancestor]);

@@ -147,3 +147,22 @@ Deno.test("no finish script is left out at a stop, however soon after its start 
   assertEquals(await container.stop(), 0);
   assertEquals((await container.logs()).stdout.split("finished\n").length - 1, 40);
 });
+
+Deno.test("a server behind a wrapper that ignores TERM, as mysqld_safe does, is told to end nevertheless (W1)", async () => {
+  await using image = await derive(
+    "COPY run /etc/service/database/run\nCOPY server /usr/local/bin/server",
+    {
+      run: "#!/bin/sh\ntrap '' 1 2 3 15\n/usr/local/bin/server\n",
+      server:
+        "#!/usr/bin/perl\n$| = 1; $SIG{TERM} = sub { sleep 1; print qq(flushed\\n); exit };\n" +
+        "print qq(ready\\n); sleep 1 while 1;\n",
+    },
+  );
+  await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+    from: image.name,
+    options: ["-e", "KILL_PROCESS_TIMEOUT=1"],
+  });
+  await container.says("ready\n");
+  assertEquals(await container.stop(), 0);
+  await container.says("flushed\n");
+});

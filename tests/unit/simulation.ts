@@ -70,7 +70,7 @@ export function live(world: World): { story: string[]; status: number; seconds: 
   const alive = () => living.filter(({ endsAt }) => endsAt > now);
   const kill = (pid: number, signal: number) => {
     for (const one of alive()) {
-      if (pid !== -1 && one.pid !== Math.abs(pid)) continue;
+      if (pid !== -1 && one.pid !== pid) continue;
       if (signal === SIGNALS.SIGKILL) Object.assign(one, { endsAt: now, status: 137 });
       if (signal === SIGNALS.SIGTERM) {
         const termTakes = one.behaviour.termTakes ?? 0;
@@ -176,8 +176,9 @@ export function live(world: World): { story: string[]; status: number; seconds: 
 function withService(one: Living): Seen[] {
   const { pid, program, name, behaviour } = one;
   if (program !== "runsv") return [one];
-  if (behaviour.isIdle) return [{ ...one, isDown: true }];
-  return [{ ...one, isDown: false }, { pid: 1000 + pid, parent: pid, program: name, name }];
+  if (behaviour.isIdle) return [{ ...one, service: 0 }];
+  const service = { pid: 1000 + pid, parent: pid, program: name, name };
+  return [{ ...one, service: service.pid }, service];
 }
 
 function behave(one: Living, world: World): void {
@@ -185,7 +186,7 @@ function behave(one: Living, world: World): void {
 }
 
 function who(pid: number, living: readonly Living[]): string {
+  const nameOf = (pid: number) => living.find((one) => one.pid === pid)?.name;
   if (pid === -1) return "everybody";
-  const name = living.find((one) => one.pid === Math.abs(pid))?.name;
-  return pid < 0 ? `the group of ${name}` : `${name}`;
+  return nameOf(pid) ?? `the service of ${nameOf(pid - 1000)}`;
 }
