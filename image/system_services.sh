@@ -12,6 +12,11 @@ apt-get install $minimal_apt_get_args runit
 # A folder of its own: on newer bases it is a link to where packages put services that they start by themselves.
 rm -rf /etc/service
 mkdir /etc/service
+# Where it was, for those who know it by that name.
+if [[ -d /etc/runit/runsvdir/default ]]; then
+  rmdir /etc/runit/runsvdir/default
+  ln -s /etc/service /etc/runit/runsvdir/default
+fi
 
 [[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh
 if [[ $DISABLE_CRON != 1 ]]; then

@@ -129,14 +129,16 @@ async function withUpdates(outdated: string, image: string): Promise<void> {
   }
 }
 
-/** As the distribution's own images have it: the release, what was updated, what had to be secured. */
+/** As the distribution's own images have it: the release, what came later, the sources as comments. */
 function sourcesList({ distribution, codename }: Release): string {
   const { archive, security, components } = distributions[distribution];
   return [
     [archive, codename],
     [archive, `${codename}-updates`],
+    ...(distribution === "ubuntu" ? [[archive, `${codename}-backports`]] : []),
     [security, `${codename}-security`],
-  ].map((source) => `deb ${[...source, ...components].join(" ")}\n`).join("");
+  ].map((source) => [...source, ...components].join(" "))
+    .map((source) => `deb ${source}\n# deb-src ${source}\n`).join("");
 }
 
 /** debootstrap's files, with a script for this release if it is younger than debootstrap. */

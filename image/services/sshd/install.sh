@@ -26,6 +26,10 @@ known() {
   (IFS=, && echo "${names[*]}")
 }
 
+host_keys=ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256
+# An old sshd looks for the key's own name, and signs by SHA-2 as well if it finds that.
+ssh -Q HostKeyAlgorithms &>/dev/null || host_keys+=,ssh-rsa
+
 # No SHA-1, no CBC, nothing from before elliptic curves but large groups. sshd refuses a name that it does not know.
 cat >>/etc/ssh/sshd_config <<ALGORITHMS
 
@@ -36,5 +40,5 @@ KexAlgorithms $(known kex sntrup761x25519-sha512@openssh.com curve25519-sha256 c
 Ciphers $(known cipher chacha20-poly1305@openssh.com aes256-gcm@openssh.com aes128-gcm@openssh.com \
   aes256-ctr aes192-ctr aes128-ctr)
 MACs $(known mac hmac-sha2-512-etm@openssh.com hmac-sha2-256-etm@openssh.com umac-128-etm@openssh.com)
-HostKeyAlgorithms ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256
+HostKeyAlgorithms $host_keys
 ALGORITHMS

@@ -6,7 +6,8 @@ set -uo pipefail
 shopt -s nullglob
 
 is_on() {
-  case ${!1-} in
+  local value=${!1-}
+  case ${value,,} in
     1 | true | yes) return 0 ;;
     *) return 1 ;;
   esac
