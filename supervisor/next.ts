@@ -10,7 +10,7 @@ import {
   type Run,
   type Stop,
 } from "./run.ts";
-import { descendants, type Seen } from "./processes.ts";
+import { type Seen } from "./processes.ts";
 
 /** Decides what to do next, by all that has happened. Pure. */
 export function next(run: Run): Action {
@@ -159,7 +159,7 @@ function endServices(run: Run, plan: Plan): Action | undefined {
     Math.min(run.told[pid].at + (ownLimits[name] ?? plan.limits.process), plan.services);
   const late = services.filter((service) => inTime(service) <= run.now);
   const spared = late.filter(({ pid }) => run.forced[pid] === undefined);
-  if (spared.length > 0) return forceServices(run, run.seen, spared);
+  if (spared.length > 0) return forceServices(run.seen, spared);
   const waiting = services.filter(({ pid }) => !isHopeless(run, pid));
   // A child of runsvdir that has not become runsv yet.
   const unborn = children.some(({ program }) => program === "runsvdir");
@@ -178,23 +178,16 @@ function endServices(run: Run, plan: Plan): Action | undefined {
 }
 
 /**
- * Forces services and their runsv, but not their logs, which read to the end. A wrapper that ignores SIGTERM may have
- * kept it from the server that it has started, so that is told first; it has time until everybody has to be gone.
+ * Forces services and their runsv, but neither their logs, which read to the end, nor what else they have started, such
+ * as the server behind a wrapper that ignores SIGTERM: that is told to end like everybody.
  */
-function forceServices(run: Run, seen: readonly Seen[], late: readonly Seen[]): Action {
-  const runsvs = pidsOf(late);
-  const services = pidsOf(
-    seen.filter(({ pid, parent }) =>
-      late.some((runsv) => runsv.pid === parent && runsv.service === pid)
-    ),
-  );
-  const started = services.flatMap((pid) => descendants(seen, pid)).filter(({ pid }) =>
-    !services.includes(pid) && !run.told[pid]
-  );
-  if (started.length > 0) return tell(pidsOf(started));
+function forceServices(seen: readonly Seen[], late: readonly Seen[]): Action {
   const names = late.map(({ name, pid }) => `${name} (PID ${pid})`).join(", ");
+  const services = seen.filter(({ pid, parent }) =>
+    late.some((runsv) => runsv.pid === parent && runsv.service === pid)
+  );
   return {
-    ...force([...runsvs, ...services]),
+    ...force(pidsOf([...late, ...services])),
     announce: warning(`Services did not shut down in time: ${names}. Forcing them to exit.`),
   };
 }

@@ -55,9 +55,8 @@ function read(path: ByteString): ByteString {
   }
 }
 
-/** Of some processes those that come from one of them, itself included. */
-export function descendants<T extends Pick<Seen, "pid" | "parent">>(
-  processes: readonly T[],
+function descendants<T extends Pick<Seen, "pid" | "parent">>(
+  processes: T[],
   ancestor: number,
 ): T[] {
   const family = new Set([ancestor]);
