@@ -12,6 +12,8 @@ Deno.test("a Dockerfile with the habits of many", async (test) => {
     RUN usermod -u 99 nobody && usermod -g 100 nobody
     ${onUbuntu} RUN locale-gen de_DE.UTF-8
     ${onUbuntu} RUN add-apt-repository universe
+    RUN rm /etc/apt/apt.conf.d/docker-clean /etc/apt/apt.conf.d/docker-gzip-indexes
+    RUN if test -d /etc/runit/runsvdir/default; then touch /etc/runit/runsvdir/default/cron/down; fi
     RUN bash -c 'source /bd_build/buildconfig && apt-get update && \\
       apt-get install $minimal_apt_get_args redis-server' && ! pgrep redis
     RUN touch /tmp/left /var/tmp/left && /bd_build/cleanup.sh

@@ -116,6 +116,12 @@ Deno.test("a key of one's own, and host keys that are made in the Dockerfile", a
       { status: 7, stdout: 'Apachai "Hopachai" $x\n', stderr: "" },
     );
   });
+  for (const type of ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"]) {
+    await test.step(`the host can show its key of type ${type}`, async () => {
+      const line = `${SSH} -o HostKeyAlgorithms=${type} -i ${reader.key} root@${address} true`;
+      assertEquals(await typed(line), { status: 0, stdout: "", stderr: "" });
+    });
+  }
   await test.step("nothing but a key is asked for", async () => {
     const talkative = SSH.replace("LogLevel=ERROR", "LogLevel=DEBUG");
     const { status, stderr } = await typed(
@@ -148,4 +154,23 @@ Deno.test("ENABLE_SSH and SSH_AUTHORIZED_KEYS need no Dockerfile (W10)", async (
     await container.sh("cat /root/.ssh/authorized_keys"),
     `ssh-rsa AAAA someone\n${key}`,
   );
+});
+
+Deno.test("host keys of one's own, without the script that makes them; lines added to sshd_config count", async () => {
+  await using reader = await folderWith("ssh-keygen -q -t ed25519 -N '' -f key");
+  await using built = await derive(
+    `
+    RUN rm -f /etc/my_init.d/00_regen_ssh_host_keys.sh /etc/service/sshd/down
+    RUN ssh-keygen -q -t rsa -N '' -f /etc/ssh/ssh_host_rsa_key
+    RUN echo 'X11Forwarding yes' >> /etc/ssh/sshd_config
+    RUN sed -i 's/^#Port 22/Port 2222/' /etc/ssh/sshd_config
+    COPY your_key.pub /root/.ssh/authorized_keys
+    `,
+    { "your_key.pub": await Deno.readTextFile(`${reader.key}.pub`) },
+  );
+  await using container = await startContainer([], { from: built.name });
+  await container.booted();
+  const address = await container.inspect("{{ .NetworkSettings.IPAddress }}");
+  const line = `${SSH} -p 2222 -i ${reader.key} root@${address} sshd -T`;
+  await until(async () => (await typed(line)).stdout.includes("x11forwarding yes"), 20);
 });

@@ -1,7 +1,7 @@
 // "syslog-ng": the system log
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { runContainer, startContainer } from "../support/container.ts";
-import { until } from "../support/until.ts";
+import { derive, runContainer, startContainer } from "../support/container.ts";
+import { secondsOf, until } from "../support/until.ts";
 
 Deno.test("what programs log is in /var/log/syslog and in docker logs, syslog-ng's own notices are not", async () => {
   await using container = await startContainer();
@@ -46,4 +46,36 @@ Deno.test("without syslog the boot goes on: with a warning where it fails, in si
   assertMatch(broken.stderr, /\*\*\* .*syslog-ng/);
   const off = await runContainer(command, { options: ["-e", "DISABLE_SYSLOG=1"] });
   assertEquals(off, { status: 0, stdout: "hi\n", stderr: "" });
+});
+
+Deno.test("files in conf.d may use the names that the original had; programs find the pid where it was", async () => {
+  await using built = await derive("COPY shop.conf /etc/syslog-ng/conf.d/shop.conf", {
+    "shop.conf": 'destination d_shop { file("/var/log/shop.log"); };\n' +
+      'filter f_shop { program("^shop$"); };\n' +
+      "log { source(s_src); filter(f_shop); destination(d_shop); };\n",
+  });
+  await using container = await startContainer([], { from: built.name });
+  await container.booted();
+  await container.sh("logger -t shop an order came in");
+  const log = "cat /var/log/shop.log 2>/dev/null || :";
+  await until(async () => (await container.sh(log)).includes("an order came in"));
+  assertEquals(await container.sh("ps -o comm= -p $(cat /var/run/syslog-ng.pid)"), "syslog-ng\n");
+});
+
+Deno.test("a syslog-ng.conf of one's own may write to /dev/stdout, and does not hold up a stop", async () => {
+  await using built = await derive(
+    "COPY own.conf /tmp/\n" +
+      "RUN cd /etc/syslog-ng && (grep ^@version syslog-ng.conf; cat /tmp/own.conf) >new && mv new syslog-ng.conf",
+    {
+      "own.conf": 'source s_own { unix-dgram("/dev/log"); };\n' +
+        'destination d_stdout { pipe("/dev/stdout"); };\n' +
+        "log { source(s_own); destination(d_stdout); };\n",
+    },
+  );
+  await using container = await startContainer([], { from: built.name });
+  await container.booted();
+  await container.sh("logger -t shop an order came in");
+  await container.says("shop: an order came in");
+  const seconds = await secondsOf(() => container.stop());
+  assert(seconds < 2, `${seconds} s`);
 });
