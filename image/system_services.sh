@@ -14,7 +14,7 @@ rm -rf /etc/service
 mkdir /etc/service
 # Where it was, for those who know it by that name.
 if [[ -d /etc/runit/runsvdir/default ]]; then
-  rmdir /etc/runit/runsvdir/default
+  rm -rf /etc/runit/runsvdir/default
   ln -s /etc/service /etc/runit/runsvdir/default
 fi
 
