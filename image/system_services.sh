@@ -18,6 +18,9 @@ if [[ -d /etc/runit/runsvdir/default ]]; then
   ln -s /etc/service /etc/runit/runsvdir/default
 fi
 
+# Newer versions of the package give up an upgrade where it is no link.
+if grep -qs 'readlink /etc/service' /var/lib/dpkg/info/runit.preinst; then apt-mark hold runit; fi
+
 [[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh
 if [[ $DISABLE_CRON != 1 ]]; then
   ./services/cron/install.sh

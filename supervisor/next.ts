@@ -147,8 +147,9 @@ function endRunit(run: Run, plan: Plan): Action | undefined {
  * ourselves, once each.
  */
 function endServices(run: Run, plan: Plan): Action | undefined {
-  const { runit } = run.processes;
-  if (!runit) return undefined;
+  const { processes: { runit }, began } = run;
+  if (!runit || began.postShutdown !== undefined) return undefined;
+  if (began.services === undefined) return { do: "begin", phase: "services" };
   if (!run.seen) return { do: "look" };
   const children = run.seen.filter(({ parent }) => parent === run.pid || parent === runit.pid);
   const services = children.filter(({ program }) => program === "runsv");
@@ -161,9 +162,11 @@ function endServices(run: Run, plan: Plan): Action | undefined {
   const spared = late.filter(({ pid }) => run.forced[pid] === undefined);
   if (spared.length > 0) return forceServices(run.seen, spared);
   const waiting = services.filter(({ pid }) => !isHopeless(run, pid));
-  // A child of runsvdir that has not become runsv yet.
-  const unborn = children.some(({ program }) => program === "runsvdir");
-  if (unborn && run.now < plan.services) return { do: "wait", until: run.now + 0.02 };
+  // A child of our runsvdir that has not become runsv yet, which is a matter of milliseconds.
+  const unborn = children.some(({ program, name }) =>
+    program === "runsvdir" && name === run.services?.directory
+  );
+  if (unborn && run.now < began.services + 1) return { do: "wait", until: run.now + 0.02 };
   if (waiting.length === 0) return undefined;
   // With nothing to look after any longer it ends, but first it sleeps for a second if its service was that short.
   const parents = run.seen.map(({ parent }) => parent);

@@ -8,7 +8,7 @@ export interface Seen {
   parent: number;
   /** The first 15 bytes of the program's name. */
   program: ByteString;
-  /** What a person calls it: a runsv by its service. */
+  /** What a person calls it: a runsv by its service, a runsvdir by its folder. */
   name: ByteString;
   /** Of a runsv: the process of its service, or that service's `finish`; 0 when both have ended. */
   service?: number;
@@ -30,8 +30,9 @@ export function lookAround(): Seen[] {
 }
 
 function describe({ pid, parent, program }: Omit<Seen, "name">): Seen {
-  if (program !== "runsv") return { pid, parent, program, name: program };
-  const name = read(`/proc/${pid}/cmdline`).split("\0")[1] ?? program;
+  if (program !== "runsv" && program !== "runsvdir") return { pid, parent, program, name: program };
+  const name = read(`/proc/${pid}/cmdline`).split("\0").at(-2) ?? program; // The last argument.
+  if (program === "runsvdir") return { pid, parent, program, name };
   const status = `/proc/${pid}/cwd/supervise`; // It works in its service's folder.
   const service = read(`${status}/stat`) === "down\n"
     ? 0

@@ -33,7 +33,7 @@ export interface Stop {
 }
 
 /** Steps of the shutdown whose beginning counts. */
-export type Phase = "postShutdown" | "everybody" | "force";
+export type Phase = "services" | "postShutdown" | "everybody" | "force";
 
 /** A line for standard error; `--quiet` leaves out `info`. */
 export interface Message {

@@ -6,7 +6,6 @@ import {
   makeDirectory,
   makeLink,
   makeOld,
-  mayExecute,
   mayWrite,
   readFile,
   rename,
@@ -112,8 +111,8 @@ function reportEnd(folder: ByteString): void {
   unlink(`${folder}/supervise/ended`);
   const finish = `${folder}/finish`;
   const text = `${FINISH}kill -${SERVICE_ENDED} ${getpid()}\n`;
-  const isOurs = mayExecute(finish) && readFile(finish, FINISH.length) === FINISH;
-  if (mayExecute(finish) && !isOurs) rename(finish, `${folder}/finish.own`);
+  const isThere = stat(finish) !== undefined;
+  if (isThere && readFile(finish, FINISH.length) !== FINISH) rename(finish, `${folder}/finish.own`);
   unlink(finish);
   replaceFile(finish, text, { mode: 0o755, uid: 0, gid: 0 });
 }

@@ -93,7 +93,8 @@ async function makeBase(image: string, release: Release, folder: string): Promis
   });
   await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release));
   await $`rm -f etc/resolv.conf etc/hostname`.cwd(root); // This machine's.
-  const outdated = await $`tar --numeric-owner -C ${root} -c . | docker import -`.text();
+  const pack = 'set -o pipefail; tar --numeric-owner -C "$0" -c . | docker import -';
+  const outdated = await $`bash -c ${pack} ${root}`.text();
   await withUpdates(outdated, image);
 }
 
@@ -121,8 +122,9 @@ async function withUpdates(outdated: string, image: string): Promise<void> {
       log: "debootstrap",
       failure: `cannot bring ${image} up to date`,
     });
-    await $`docker export ${container} | docker import --change ${'CMD ["/bin/bash"]'} - ${image}`
-      .quiet("stdout");
+    const flatten =
+      `set -o pipefail; docker export "$0" | docker import --change 'CMD ["/bin/bash"]' -`;
+    await $`docker tag ${await $`bash -c ${flatten} ${container}`.text()} ${image}`;
   } finally {
     await $`docker rm -f ${container}`.quiet().noThrow();
     await $`docker rmi ${outdated}`.quiet().noThrow();

@@ -38,7 +38,7 @@ export async function buildImage(
   await ensureBase(base);
   await build();
 
-  const inputs = await hashInputs([...buildArguments, await inspect(base, "{{.Id}}")]);
+  const inputs = await hashInputs([image, ...buildArguments, await inspect(base, "{{.Id}}")]);
   const tags = [image, `${name}:latest`];
   const made = await Promise.all(
     tags.map((it) => inspect(it, `{{index .Config.Labels "${inputsLabel}"}}`)),
@@ -68,7 +68,8 @@ function setting(name: string, otherwise: string): string {
 
 /** What the Dockerfile cannot know. Names from https://specs.opencontainers.org/image-spec/annotations/ */
 async function labels(base: string, inputs: string): Promise<Record<string, string>> {
-  const revision = await $`git rev-parse HEAD`.cwd(projectFolder).quiet().noThrow();
+  const revision = await $`git describe --always --dirty --abbrev=40 --exclude=*`.cwd(projectFolder)
+    .quiet().noThrow();
   return {
     "org.opencontainers.image.version": setting("VERSION", version),
     "org.opencontainers.image.base.name": base,

@@ -154,3 +154,20 @@ Deno.test("a stop sent while services are just being started leaves none behind 
     assert(!(await container.logs()).stderr.includes("in time"));
   }
 });
+
+Deno.test("a runsvdir of somebody else's holds up no stop, and its services end in order", async () => {
+  await using image = await derive("COPY run /srv/other/job/run", {
+    run: "#!/bin/sh\ntrap 'sleep 0.5; echo job finished; exit' TERM\necho job ready\n" +
+      "while :; do sleep 0.05; done\n",
+  });
+  await using container = await startContainer(
+    ["/sbin/my_init", "--", "sh", "-c", "(setsid runsvdir /srv/other &); exec sleep 1000"],
+    { from: image.name, options: ["-e", "KILL_PROCESS_TIMEOUT=20"] },
+  );
+  await container.says("job ready\n");
+  const seconds = await secondsOf(() => container.stop(30));
+  assert(seconds < 10, `${seconds} s`);
+  const { stdout, stderr } = await container.logs();
+  assertStringIncludes(stdout, "job finished\n");
+  assert(!stderr.includes("in time"), stderr);
+});

@@ -7,6 +7,7 @@ Deno.test("on this base everything works that the image is for", async (test) =>
   await using image = await derive(
     `
     RUN rm -f /etc/service/sshd/down && /usr/sbin/enable_insecure_key
+    RUN apt-get update && apt-get upgrade -y -o Dpkg::Options::="--force-confold"
     RUN install_clean memcached && mkdir /etc/service/memcached
     COPY memcached.sh /etc/service/memcached/run
     COPY name.sh /etc/my_init.d/name.sh

@@ -79,3 +79,28 @@ Deno.test("a syslog-ng.conf of one's own may write to /dev/stdout, and does not 
   const seconds = await secondsOf(() => container.stop());
   assert(seconds < 2, `${seconds} s`);
 });
+
+Deno.test("syslog-ng is back after a crash", async () => {
+  await using container = await startContainer();
+  await container.booted();
+  const pid = "cat /run/syslog-ng.pid";
+  const before = await container.sh(pid);
+  await container.sh(`kill -SEGV ${before}`);
+  await until(async () => ![before, ""].includes(await container.sh(`${pid} || :`)));
+  await until(async () => {
+    await container.exec("logger", "-t", "shop", "again");
+    return (await container.logs()).stdout.includes("shop: again");
+  });
+  assertEquals(await container.stop(), 0);
+});
+
+Deno.test("where syslog-ng cannot start, programs do not think that it is there", async () => {
+  await using built = await derive("COPY bad.conf /etc/syslog-ng/conf.d/", {
+    "bad.conf": 'destination d_far { tcp("nohost.invalid" port(5)); };\n' +
+      "log { source(s_src); destination(d_far); };\nlog { source(s_none); };\n",
+  });
+  await using container = await startContainer([], { from: built.name });
+  await container.booted();
+  await container.says("*** syslog-ng did not start");
+  assertEquals((await container.exec("test", "-e", "/dev/log")).status, 1);
+});

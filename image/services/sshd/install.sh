@@ -26,6 +26,8 @@ known() {
   (IFS=, && echo "${names[*]}")
 }
 
+[[ ! -d /etc/ssh/sshd_config.d ]] || sed -i '1i Include /etc/ssh/sshd_config.d/*.conf\n' /etc/ssh/sshd_config
+
 host_keys=ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256
 # An old sshd looks for the key's own name, and signs by SHA-2 as well if it finds that.
 ssh -Q HostKeyAlgorithms &>/dev/null || host_keys+=,ssh-rsa
