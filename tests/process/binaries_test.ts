@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { readDenort } from "../../tools/denort.ts";
 import { permissions, programs, type Target } from "../../tools/permissions.ts";
 import { fromBytes } from "../../posix/bytes.ts";
-import { project } from "../support/namespace.ts";
+import { project, run } from "../support/namespace.ts";
 
 const target = Deno.build.target as Target;
 
@@ -67,6 +67,14 @@ for (const name of programs) {
     }
   });
 }
+
+Deno.test("a copy under another name is setuser, and an init only as PID 1", async () => {
+  const before = "cp /mnt/bin/setuser /mnt/bin/other";
+  const user = await run(["sh", "-c", "other nobody id -un; exit $?"], { before });
+  assertEquals([user.status, user.stdout], [0, "nobody\n"]);
+  const init = await run(["other", "--skip-runit", "--", "sh", "-c", "exit 3"], { before });
+  assertEquals(init.status, 3);
+});
 
 /** A program that tries all that must be refused. */
 function probe(flags: string[]): string {
