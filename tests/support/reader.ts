@@ -62,9 +62,11 @@ export class Terminal implements AsyncDisposable {
     await this.type(`${line}; echo en''d\n`);
     const end = "\r\nend\r\n";
     await this.shows(end, from);
-    const [, ...lines] = this.screen.slice(from, this.screen.indexOf(end, from)).split("\r\n");
+    const lines = this.screen.slice(from, this.screen.indexOf(end, from)).split("\r\n");
+    // The line itself is shown once, or twice if it came before the shell's editor was ready.
+    const answer = lines.slice(lines.findLastIndex((it) => it.includes("echo en''d")) + 1);
     // deno-lint-ignore no-control-regex
-    return lines.join("\n").replace(/\x1b\[\?2004[hl]\r?/g, "");
+    return answer.join("\n").replace(/\x1b\[\?2004[hl]\r?/g, "");
   }
 
   /** Waits until the line has ended; gives its status. */
