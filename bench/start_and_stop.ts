@@ -2,16 +2,11 @@
 // Each round times every case, so that whatever else the machine does meets all of them alike.
 
 import $ from "@david/dax";
+import { secondsOf } from "../tests/support/until.ts";
 import { buildImage } from "../tools/image.ts";
 import { runTool, say } from "../tools/project.ts";
 
 const rounds = 10;
-
-async function secondsOf(act: () => PromiseLike<unknown>): Promise<number> {
-  const start = performance.now();
-  await act();
-  return (performance.now() - start) / 1000;
-}
 
 function median(numbers: number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];

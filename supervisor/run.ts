@@ -93,7 +93,7 @@ export type Action =
     | {
       do: "signal";
       why: "tell" | "force" | "forward";
-      /** A negative one is a process group; −1 is everybody. */
+      /** −1 is everybody. */
       pids: readonly number[];
       signals: readonly number[];
     }

@@ -19,7 +19,7 @@ export function pause(milliseconds: number): Promise<void> {
 }
 
 /** How many seconds something takes. */
-export async function secondsOf(act: () => Promise<unknown>): Promise<number> {
+export async function secondsOf(act: () => PromiseLike<unknown>): Promise<number> {
   const start = performance.now();
   await act();
   return (performance.now() - start) / 1000;

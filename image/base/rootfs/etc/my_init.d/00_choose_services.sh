@@ -4,14 +4,8 @@
 # is not. In a variable the name is in capitals, with _ for what a variable cannot hold; sshd is also SSH.
 set -uo pipefail
 shopt -s nullglob
-
-is_on() {
-  local value=${!1-}
-  case ${value,,} in
-    1 | true | yes) return 0 ;;
-    *) return 1 ;;
-  esac
-}
+# shellcheck source=image/base/rootfs/usr/lib/baseimage/is_on.sh
+source /usr/lib/baseimage/is_on.sh
 
 for folder in /etc/service/*/; do
   folder=${folder%/}
