@@ -31,8 +31,8 @@ export interface Behaviour {
   status?: number;
   /** Ends so many seconds after SIGTERM; `Infinity` ignores it. */
   termTakes?: number;
-  /** A runsv whose service has already ended. */
-  isIdle?: boolean;
+  /** A runsv without a process: its service has ended for good, or its `finish` is still to be started. */
+  childless?: "down" | "before finish";
   /** Cannot be started. */
   cannotStart?: 126 | 127;
 }
@@ -176,7 +176,7 @@ export function live(world: World): { story: string[]; status: number; seconds: 
 function withService(one: Living): Seen[] {
   const { pid, program, name, behaviour } = one;
   if (program !== "runsv") return [one];
-  if (behaviour.isIdle) return [{ ...one, service: 0 }];
+  if (behaviour.childless) return [{ ...one, service: behaviour.childless === "down" ? 0 : 999 }];
   const service = { pid: 1000 + pid, parent: pid, program: name, name };
   return [{ ...one, service: service.pid }, service];
 }

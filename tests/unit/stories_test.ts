@@ -118,7 +118,7 @@ Deno.test("a runsv that sleeps, since its service ended at once, is not waited f
     options: ["--", "main"],
     programs: {
       main: { endsAfter: 0, status: 0 },
-      quick: { isIdle: true, termTakes: 1 },
+      quick: { childless: "down", termTakes: 1 },
       slow: { termTakes: 0.2 },
     },
     services: ["quick", "slow"],
@@ -129,6 +129,19 @@ Deno.test("a runsv that sleeps, since its service ended at once, is not waited f
     "0.2 Killing all processes...",
   ]);
   assertEquals(seconds, 0.2);
+});
+
+Deno.test("a runsv whose service has ended, and whose finish script is still to be started, is waited for (B27)", () => {
+  const { story, seconds } = live({
+    options: ["--", "main"],
+    programs: {
+      main: { endsAfter: 0, status: 0 },
+      web: { childless: "before finish", termTakes: 1 },
+    },
+    services: ["web"],
+  });
+  assertEquals(story.filter((line) => line.includes("SIGKILL")), []);
+  assertEquals(seconds, 1);
 });
 
 Deno.test("a main command that cannot be run gives its status", () => {
