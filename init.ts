@@ -1,12 +1,13 @@
 import {
   becomeSubreaper,
+  canWaitForSignals,
   exit,
   getpid,
-  keepFilesToOurselves,
   monotonicSeconds,
   readFile,
   setDefault,
   setSignalMask,
+  shareOutput,
   writeError,
   writeOutput,
 } from "./posix/libc.ts";
@@ -23,7 +24,6 @@ declare const VERSION: string;
 // First: PID 1 loses every signal that is neither handled nor blocked. We wait for them one by one.
 setSignalMask(allSignalsBut(...FAULTS));
 setDefault(SIGNALS.SIGCHLD); // Were it ignored, the kernel would collect our children.
-keepFilesToOurselves();
 
 const [, ...words] = readFile("/proc/self/cmdline").split("\0").slice(0, -1);
 const options = readOptions(words);
@@ -39,6 +39,12 @@ if ("error" in options) {
   writeError(options.error);
   exit(options.status);
 }
+
+if (!canWaitForSignals()) {
+  writeError("*** Cannot wait for signals: a seccomp profile forbids rt_sigtimedwait; allow it");
+  exit(1);
+}
+shareOutput();
 
 const pid = getpid();
 if (pid !== 1) {

@@ -8,7 +8,7 @@
  * @module
  */
 import { type ByteString, fromBytes, toBytes } from "./bytes.ts";
-import { allSignalsBut, SIGNALS } from "./signals.ts";
+import { allSignalsBut, type Exit, type Received, SIGNALS, type Suspension } from "./signals.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
 const LIBC = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
@@ -42,13 +42,25 @@ const c = Deno.dlopen(LIBC, {
     parameters: [
       "buffer", // pid_t *pid
       "buffer", // const char *path
-      POINTER, // const posix_spawn_file_actions_t *file_actions
+      "buffer", // const posix_spawn_file_actions_t *file_actions
       "buffer", // const posix_spawnattr_t *attrp
       POINTER, // char *const argv[]
       POINTER, // char *const envp[]
     ],
     result: "i32",
   },
+  posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_addopen: {
+    parameters: [
+      "buffer", // posix_spawn_file_actions_t *file_actions
+      "i32", // int fildes
+      POINTER, // const char *path
+      "i32", // int oflag
+      "u32", // mode_t mode
+    ],
+    result: "i32",
+  },
+  posix_spawn_file_actions_destroy: { parameters: ["buffer"], result: "i32" },
   posix_spawnattr_init: { parameters: ["buffer"], result: "i32" },
   posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
   posix_spawnattr_setpgroup: { parameters: ["buffer", "i32"], result: "i32" },
@@ -68,6 +80,7 @@ const c = Deno.dlopen(LIBC, {
     result: "i32",
   },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  isatty: { parameters: ["i32"], result: "i32" },
   tcgetpgrp: { parameters: ["i32"], result: "i32" },
   tcsetpgrp: { parameters: ["i32", "i32"], result: "i32" },
   // Files.
@@ -76,7 +89,6 @@ const c = Deno.dlopen(LIBC, {
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   access: { parameters: ["buffer", "i32"], result: "i32" },
@@ -151,6 +163,16 @@ function stringArray(texts: readonly ByteString[]): bigint {
   return block;
 }
 
+/** A path that outlives every call: older versions of glibc keep the pointer of an addopen only. */
+const DEV_NULL = keep("/dev/null");
+
+function keep(text: ByteString): bigint {
+  const bytes = cString(text);
+  const copy = c.malloc(BigInt(bytes.length));
+  c.copyIn(copy, bytes, BigInt(bytes.length));
+  return copy;
+}
+
 // ------------------------------------------------------------------------------------------- processes
 
 /** getpid(2) */
@@ -164,39 +186,37 @@ export function kill(pid: number, signal: number): boolean {
   return c.kill(pid, signal) === 0;
 }
 
-/** How a process ended: `status` is 128 + n when signal n killed it. */
-export interface Exit {
-  pid: number;
-  status: number;
-  /** The signal that killed it, if one did. */
-  signal?: number;
-}
-
 const wstatus = new Int32Array(1);
 
-/** Collects one child that has ended, if there is one; never blocks. waitpid(2) */
-export function reap(): Exit | undefined {
-  const WNOHANG = 1;
-  const pid = c.waitpid(-1, wstatus, WNOHANG);
-  if (pid <= 0) return undefined;
-  const signal = wstatus[0] & 0x7f;
-  return signal === 0
-    ? { pid, status: (wstatus[0] >> 8) & 0xff }
-    : { pid, status: 128 + signal, signal };
+/** Collects one child that has ended, or notices one that was stopped; never blocks. waitpid(2) */
+export function reap(): Exit | Suspension | "nothing yet" | "no child" {
+  const WNOHANG = 1, WUNTRACED = 2, STOPPED = 0x7f;
+  const pid = c.waitpid(-1, wstatus, WNOHANG | WUNTRACED);
+  if (pid < 0) return "no child"; // There is no other error without blocking.
+  if (pid === 0) return "nothing yet";
+  const [signal, value] = [wstatus[0] & 0x7f, (wstatus[0] >> 8) & 0xff];
+  if (signal === STOPPED) return { pid, signal: value };
+  return signal === 0 ? { pid, status: value } : { pid, status: 128 + signal, signal };
+}
+
+/** A program as it is started. */
+export interface Program {
+  file: ByteString;
+  argv: readonly ByteString[];
+  envp: readonly ByteString[];
 }
 
 /**
  * Starts a program with default signal dispositions and no signal blocked. posix_spawn(3)
  *
  * @param ownGroup whether it leads a new process group
+ * @param noInput whether its standard input is /dev/null instead of ours
  * @returns its PID
  * @throws {SystemError} when it cannot be started. glibc 2.23 does not notice that: its child ends with 127.
  */
 export function spawn(
-  file: ByteString,
-  argv: readonly ByteString[],
-  envp: readonly ByteString[],
-  ownGroup: boolean,
+  { file, argv, envp }: Program,
+  { ownGroup, noInput }: { ownGroup: boolean; noInput: boolean },
 ): number {
   const SETPGROUP = 0x02, SETSIGDEF = 0x04, SETSIGMASK = 0x08;
   const attributes = new Uint8Array(336); // sizeof(posix_spawnattr_t)
@@ -209,9 +229,15 @@ export function spawn(
     attributes,
     signalSet(allSignalsBut(SIGNALS.SIGKILL, SIGNALS.SIGSTOP)),
   );
+  const actions = new Uint8Array(80); // sizeof(posix_spawn_file_actions_t)
+  c.posix_spawn_file_actions_init(actions);
+  if (noInput && stat("/dev/null")) {
+    c.posix_spawn_file_actions_addopen(actions, 0, DEV_NULL, 0, 0);
+  }
   const pid = new Int32Array(1);
   const [args, env] = [stringArray(argv), stringArray(envp)];
-  const errno = c.posix_spawn(pid, cString(file), 0n, attributes, args, env);
+  const errno = c.posix_spawn(pid, cString(file), actions, attributes, args, env);
+  c.posix_spawn_file_actions_destroy(actions);
   c.free(args);
   c.free(env);
   if (errno !== 0) throw new SystemError(`Cannot run ${file}`, readString(c.strerror(errno)));
@@ -270,11 +296,10 @@ export function setDefault(signal: number): void {
   c.syscall4(SYS_rt_sigaction, signal, new Uint8Array(32), null, 8); // All 0: SIG_DFL, no flags.
 }
 
-/** A signal that was waiting for us. */
-export interface Received {
-  signal: number;
-  /** From the kernel, as for Ctrl-C: whoever is in the terminal's foreground group has got it. */
-  fromTerminal: boolean;
+/** Whether signals can be waited for at all: a seccomp profile may forbid it. */
+export function canWaitForSignals(): boolean {
+  c.kill(c.getpid(), SIGNALS.SIGURG);
+  return c.sigtimedwait(signalSet([SIGNALS.SIGURG]), received, timespec(0)) === SIGNALS.SIGURG;
 }
 
 const received = new Int32Array(32); // siginfo_t
@@ -310,6 +335,11 @@ export function monotonicSeconds(): number {
 
 // -------------------------------------------------------------------------------------------- terminal
 
+/** Whether standard input is a terminal. isatty(3) */
+export function isTerminal(): boolean {
+  return c.isatty(0) === 1;
+}
+
 /** Whether standard input is our terminal and we are its foreground group. tcgetpgrp(3) */
 export function ownsTerminal(): boolean {
   return c.tcgetpgrp(0) === c.getpgrp();
@@ -324,11 +354,11 @@ export function giveTerminal(group: number = c.getpgrp()): void {
 
 const AT_FDCWD = -100;
 const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
-const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000;
+const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
 /** What a path leads to, links followed. */
 export interface FileStatus {
-  type: "file" | "directory" | "other";
+  type: "file" | "directory" | "pipe" | "other";
   /** The permission bits. */
   mode: number;
   uid: number;
@@ -337,15 +367,25 @@ export interface FileStatus {
 
 /** stat(2); nothing when there is no such file, or none that may be looked at. */
 export function stat(path: ByteString): FileStatus | undefined {
-  const SYS_newfstatat = ON_X86 ? 262n : 79n;
+  return fileStatus(AT_FDCWD, path);
+}
+
+/** Of a path below an open folder or, when it is empty, of an open file itself. */
+function fileStatus(file: number, path: ByteString): FileStatus | undefined {
+  const SYS_newfstatat = ON_X86 ? 262n : 79n, AT_EMPTY_PATH = 0x1000;
   const status = new Uint32Array(36); // struct stat: 144 bytes, or 128
-  if (c.syscall4(SYS_newfstatat, AT_FDCWD, cString(path), status, 0) !== 0n) return undefined;
+  const flags = path === "" ? AT_EMPTY_PATH : 0;
+  if (c.syscall4(SYS_newfstatat, file, cString(path), status, flags) !== 0n) return undefined;
   const [mode, uid, gid] = ON_X86
     ? [status[6], status[7], status[8]]
     : [status[4], status[6], status[7]];
-  const S_IFMT = 0o170000, S_IFDIR = 0o040000, S_IFREG = 0o100000;
-  const kind = mode & S_IFMT;
-  const type = kind === S_IFREG ? "file" : kind === S_IFDIR ? "directory" : "other";
+  const S_IFMT = 0o170000;
+  const types: Record<number, FileStatus["type"]> = {
+    0o010000: "pipe",
+    0o040000: "directory",
+    0o100000: "file",
+  };
+  const type = types[mode & S_IFMT] ?? "other";
   return { type, mode: mode & 0o7777, uid, gid };
 }
 
@@ -382,6 +422,22 @@ export function readFile(path: ByteString, limit = Infinity): ByteString {
   c.close(file);
   if (failure) throw failure;
   return text;
+}
+
+/**
+ * Reads a file only if it is one: no link, and neither a pipe nor a device, which may never end.
+ *
+ * @param limit how many bytes at most
+ * @throws {SystemError}
+ */
+export function readRegularFile(path: ByteString, limit: number): ByteString {
+  const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (file < 0) throw new SystemError(`Cannot read ${path}`);
+  const isRegular = fileStatus(file, "")?.type === "file";
+  const buffer = new Uint8Array(limit);
+  const count = isRegular ? Number(c.read(file, buffer, BigInt(limit))) : 0;
+  c.close(file);
+  return fromBytes(buffer.subarray(0, Math.max(0, count)));
 }
 
 /**
@@ -467,15 +523,17 @@ export function listDirectory(path: ByteString): ByteString[] {
   return names.filter((name) => name !== "." && name !== "..").sort();
 }
 
-/**
- * Writes a line to standard error, or drops it: whoever reads there must not be able to hold up PID 1.
- *
- * @param patienceMilliseconds how long to wait for a full pipe
- */
-export function writeError(line: ByteString, patienceMilliseconds = 200): void {
+/** How long we wait for a full pipe in all our life, in milliseconds. */
+let patience = 200;
+
+/** Writes a line to standard error, or drops it: whoever reads there must not be able to hold up PID 1. */
+export function writeError(line: ByteString): void {
   const POLLOUT = 4, STDERR = 2;
   const polled = Int32Array.of(STDERR, POLLOUT); // struct pollfd
-  if (c.poll(polled, 1n, patienceMilliseconds) !== 1) return;
+  const start = monotonicSeconds();
+  const isReady = c.poll(polled, 1n, patience) === 1;
+  patience = Math.max(0, Math.floor(patience - (monotonicSeconds() - start) * 1000));
+  if (!isReady) return;
   const bytes = toBytes(line.length < 4096 ? line + "\n" : line.slice(0, 4090) + "...\n");
   c.write(STDERR, bytes, BigInt(bytes.length));
 }
@@ -486,11 +544,11 @@ export function writeOutput(text: ByteString): void {
   c.write(1, bytes, BigInt(bytes.length));
 }
 
-/** Sees to it that no open file beyond 0, 1 and 2 reaches another program. fcntl(2) */
-export function keepFilesToOurselves(): void {
-  const F_SETFD = 2, FD_CLOEXEC = 1;
-  for (const name of listDirectory("/proc/self/fd")) {
-    if (Number(name) > 2) c.fcntl(Number(name), F_SETFD, FD_CLOEXEC);
+/** Lets everyone open our standard output and error by name, such as /dev/stdout, where they are pipes. fchmod(2) */
+export function shareOutput(): void {
+  for (const file of [1, 2]) {
+    const status = fileStatus(file, "");
+    if (status?.type === "pipe") c.fchmod(file, status.mode | 0o222);
   }
 }
 

@@ -68,3 +68,24 @@ export function allSignalsBut(...left: number[]): number[] {
   for (let number = SIGRTMIN; number <= SIGRTMAX; number++) all.push(number);
   return all.filter((number) => !left.includes(number));
 }
+
+/** How a child ended: `status` is 128 + n when signal n killed it. */
+export interface Exit {
+  pid: number;
+  status: number;
+  /** The signal that killed it, if one did. */
+  signal?: number;
+}
+
+/** A child was stopped, and can be continued. */
+export interface Suspension {
+  pid: number;
+  signal: number;
+}
+
+/** A signal that has reached us. */
+export interface Received {
+  signal: number;
+  /** From the kernel, as for Ctrl-C: whoever is in the terminal's foreground group has got it. */
+  fromTerminal: boolean;
+}

@@ -1,6 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { listDirectory, mayExecute, stat, SystemError } from "../posix/libc.ts";
 import { type Environment, get } from "../env/environment.ts";
+import { ENABLE_INSECURE_KEY } from "./conventions.ts";
 import { type Options } from "./options.ts";
 
 /** When scripts are run. */
@@ -11,9 +12,6 @@ export interface Hooks {
   scripts: readonly ByteString[];
   warnings: readonly ByteString[];
 }
-
-/** Installs the insecure key; it is run as the first startup script when it is asked for. */
-export const ENABLE_INSECURE_KEY = "/usr/sbin/enable_insecure_key";
 
 const FOLDERS = {
   startup: "/etc/my_init.d",

@@ -1,24 +1,15 @@
 import { SIGNALS } from "../posix/signals.ts";
-import { ENABLE_INSECURE_KEY, type Stage } from "./hooks.ts";
 import { type Limits, readLimits } from "./limits.ts";
-import {
-  type Action,
-  currentStage,
-  type Message,
-  type Process,
-  type Role,
-  type Run,
-  type Stop,
-} from "./run.ts";
-import { type Seen } from "./processes.ts";
+import { type Stage } from "./hooks.ts";
+import { type Action, type Child, childFor, type Run, type Step, type Stop } from "./run.ts";
+import { type ProcessInfo } from "./processes.ts";
 
 /** Decides what to do next, by all that has happened. Pure. */
 export function next(run: Run): Action {
-  const { messages, forward, processes: { main } } = run;
-  if (messages.length > 0) return { do: "say", messages };
-  if (forward.length > 0 && main?.state === "running") {
-    return { do: "signal", why: "forward", pids: [main.pid], signals: forward };
-  }
+  if (run.messages.length > 0) return { do: "say", messages: run.messages };
+  const main = childFor(run, "main");
+  if (main && run.suspended) return signal("continue", [-main.pid], [SIGNALS.SIGCONT]);
+  if (main && run.forward.length > 0) return signal("forward", [main.pid], run.forward);
   return run.stop ? shutDown(run, run.stop) : boot(run);
 }
 
@@ -26,278 +17,377 @@ export function next(run: Run): Action {
 
 /** What remains to be done to bring the container up, and to keep it so. */
 function boot(run: Run): Action {
-  const { options: { runit, command }, processes, services } = run;
-  if (processes.hook?.state === "running") return { do: "wait" };
+  const { options: { runit, command }, services } = run;
+  if (childFor(run, "script")) return { do: "wait" };
   if (run.directory !== "current") return { do: "readEnvironment" };
-  const hook = startHook(run, "startup");
-  if (hook) return hook;
+  const script = startScript(run, "startup");
+  if (script) return script;
   if (runit && !services) return { do: "prepareServices" };
-  if (services && !processes.runit) {
+  if (services && run.runit === "absent") {
     const argv = ["/usr/bin/runsvdir", "-P", services.directory];
-    return start("runit", argv, "Booting runit daemon...");
+    return { do: "start", purpose: { kind: "runit" }, argv };
   }
-  if (command.length > 0 && !processes.main) {
-    return start("main", command, `Running ${command.join(" ")}...`);
+  if (command.length > 0 && run.main === "absent") {
+    return { do: "start", purpose: { kind: "main" }, argv: command };
   }
   if (services && run.serviceEnded) return { do: "findEndedService", services };
   return { do: "wait" };
 }
 
-function startHook(run: Run, stage: Stage): Action | undefined {
+function startScript(run: Run, stage: Stage): Action | undefined {
   const scripts = run.hooks[stage];
   if (!scripts) return { do: "findHooks", stage };
   if (scripts.length === 0) return undefined;
-  const isKey = scripts[0] === ENABLE_INSECURE_KEY;
-  return start(
-    "hook",
-    [scripts[0]],
-    isKey ? "Installing insecure SSH key for user root" : `Running ${scripts[0]}...`,
-  );
-}
-
-function start(role: Role, argv: readonly string[], text: string): Action {
-  return { do: "start", role, argv, announce: info(text) };
+  return { do: "start", purpose: { kind: "script", stage }, argv: [scripts[0]] };
 }
 
 // -------------------------------------------------------------------------------------------- shutdown
 
-/** A step of the shutdown: what it still has to do, or nothing when it is done. */
-type Step = (run: Run, plan: Plan) => Action | undefined;
+/**
+ * The shutdown, step by step: until which ninth of the overall time a step may last, and what it still has to do; that
+ * is nothing when it is done. Whoever is killed at a step's end may need a moment beyond it (KILL_SECONDS), and the last
+ * two must fit before docker's own KILL, which comes a second after our nine.
+ */
+const STEPS: Record<Step, { ninths: number; act: (run: Run, time: Time) => Action | undefined }> = {
+  startupScript: { ninths: 3, act: endStartupScript },
+  preShutdown: { ninths: 3, act: runPreShutdownScripts },
+  main: { ninths: 6, act: endMainCommand },
+  runit: { ninths: 6.5, act: endRunit },
+  services: { ninths: 7, act: endServices },
+  postShutdown: { ninths: 8, act: runPostShutdownScripts },
+  processes: { ninths: 8.8, act: endProcesses },
+  kill: { ninths: 9, act: killProcesses },
+};
+const ORDER = Object.keys(STEPS) as Step[];
 
-/** The shutdown, in order. */
-const STEPS: readonly Step[] = [
-  endStartupScript,
-  runPreShutdownScripts,
-  endMainCommand,
-  endRunit,
-  endServices,
-  runPostShutdownScripts,
-  endEverybody,
-];
+/** How long after SIGKILL a process may still be there before we go on without it, in seconds. */
+const KILL_SECONDS = 0.3;
+/** However late it is, the last scripts get so long, in seconds: for the last things, such as flushing logs. */
+const LAST_SCRIPTS_SECONDS = 1;
+/** After so many errors of our own nothing more is tried. */
+const MOST_FAILURES = 3;
+
+/** What a step knows of time, in monotonic seconds. */
+interface Time {
+  limits: Limits;
+  /** When the step began, and until when it may last. */
+  since: number;
+  latest: number;
+}
 
 function shutDown(run: Run, stop: Stop): Action {
-  const MOST_FAILURES = 3;
-  const plan = makePlan(run, stop);
-  if (run.failures <= MOST_FAILURES) {
-    for (const step of STEPS) {
-      const action = step(run, plan);
-      if (action) return action;
-    }
-  }
-  return { do: "exit", status: finalStatus(run, stop) };
+  const exit: Action = { do: "exit", status: finalStatus(run, stop) };
+  if (run.failures > MOST_FAILURES) return exit;
+  const { limits } = readLimits(run.environment, run.services?.limits);
+  const overall = stop.hurry ? 0 : limits.overall;
+  const { ninths, act } = STEPS[stop.step];
+  const time = { limits, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
+  const action = act(run, time);
+  if (action) return action;
+  const following = ORDER[ORDER.indexOf(stop.step) + 1];
+  return following && following !== "kill" ? { do: "begin", step: following } : exit;
 }
 
 /** A command that was to be run, and never was because of a signal, counts as ended by that. */
-function finalStatus({ options, processes }: Run, { status, signal = 0 }: Stop): number {
+function finalStatus({ options, mainStatus }: Run, { status, signal = 0 }: Stop): number {
   const neverStarted = options.command.length > 0 ? 128 + signal : 0;
-  return status ?? processes.main?.status ?? neverStarted;
-}
-
-/** Until when each step may last, in monotonic seconds; the steps share the overall time in this order. */
-interface Plan {
-  limits: Limits;
-  preShutdown: number;
-  main: number;
-  runit: number;
-  services: number;
-  postShutdown: number;
-  everybody: number;
-}
-
-function makePlan(run: Run, stop: Stop): Plan {
-  const { limits } = readLimits(run.environment, run.services?.limits);
-  const overall = stop.hurry ? 0 : limits.overall;
-  const share = (ninths: number) => stop.askedAt + overall * ninths / 9;
-  return {
-    limits,
-    preShutdown: share(3),
-    main: share(6),
-    runit: share(6.5),
-    services: share(7),
-    // However late it is: a second for the last things, such as flushing logs.
-    postShutdown: Math.max(share(8), (run.began.postShutdown ?? run.now) + 1),
-    everybody: share(9),
-  };
+  return status ?? mainStatus ?? neverStarted;
 }
 
 /** A startup script that was running when the stop was asked for. */
-function endStartupScript(run: Run, plan: Plan): Action | undefined {
-  return currentStage(run) === "startup"
-    ? end(run, run.processes.hook, plan.limits.process, plan.preShutdown)
-    : undefined;
+function endStartupScript(run: Run, time: Time): Action | undefined {
+  return end(run, scriptOf(run, "startup"), time);
 }
 
-function runPreShutdownScripts(run: Run, plan: Plan): Action | undefined {
-  const nothingToStop = !run.processes.runit && !run.processes.main;
-  if (nothingToStop || currentStage(run) === "postShutdown") return undefined;
-  return runHooks(run, "preShutdown", plan.preShutdown, plan.limits);
+function runPreShutdownScripts(run: Run, time: Time): Action | undefined {
+  const nothingToStop = run.runit === "absent" && run.main === "absent";
+  return nothingToStop ? undefined : runScripts(run, "preShutdown", time);
 }
 
-function endMainCommand(run: Run, plan: Plan): Action | undefined {
-  return end(run, run.processes.main, plan.limits.process, plan.main);
+/**
+ * The main command gets the signal that the container got, which may mean a graceful end to it. If that was not enough it
+ * gets SIGTERM as well, before it is killed.
+ */
+function endMainCommand(run: Run, time: Time): Action | undefined {
+  const { SIGINT, SIGQUIT } = SIGNALS;
+  const asked = run.stop?.signal;
+  return asked === SIGINT || asked === SIGQUIT
+    ? end(run, childFor(run, "main"), time, asked, (_toldAt, late) => late - 1)
+    : end(run, childFor(run, "main"), time);
 }
 
-function endRunit(run: Run, plan: Plan): Action | undefined {
-  return end(run, run.processes.runit, plan.limits.process, plan.runit);
+/**
+ * runsvdir polls for a second before it notices a SIGTERM that came while it was not waiting, but notices a second one at
+ * once: 50 ms are more than it needs when it has noticed.
+ */
+function endRunit(run: Run, time: Time): Action | undefined {
+  return end(run, childFor(run, "runit"), time, SIGNALS.SIGTERM, (toldAt) => toldAt + 0.05);
 }
+
+/** How soon a runsv ends that has heard its SIGTERM and has nothing to look after, in seconds; it need not be exact. */
+const IDLE_SECONDS = 0.05;
+/** A runsv whose service ended within its first second sleeps for one before it ends itself. */
+const SLEEP_SECONDS = 1;
+/** How often to look for what sends us no signal, in seconds: in the first second, and later. */
+const POLL_SECONDS = 0.05, SLOW_POLL_SECONDS = 0.2;
+/** A child of runsvdir becomes a runsv within milliseconds. */
+const FORK_POLL_SECONDS = 0.02;
 
 /**
  * Each service by its runsv: when that is told to end, it ends the service and its log first. runsvdir could tell
  * them, but would miss one that it is just starting (#315); when it is gone no new one comes, so we tell them
  * ourselves, once each.
  */
-function endServices(run: Run, plan: Plan): Action | undefined {
-  const { processes: { runit }, began } = run;
-  if (!runit || began.postShutdown !== undefined) return undefined;
-  if (began.services === undefined) return { do: "begin", phase: "services" };
-  if (!run.seen) return { do: "look" };
-  const children = run.seen.filter(({ parent }) => parent === run.pid || parent === runit.pid);
-  const services = children.filter(({ program }) => program === "runsv");
-  const untold = services.filter(({ pid }) => !run.told[pid]);
-  if (untold.length > 0) return tell(pidsOf(untold));
-  const ownLimits = run.services?.limits ?? {};
-  const inTime = ({ pid, name }: Seen) =>
-    Math.min(run.told[pid].at + (ownLimits[name] ?? plan.limits.process), plan.services);
-  const late = services.filter((service) => inTime(service) <= run.now);
-  const spared = late.filter(({ pid }) => run.forced[pid] === undefined);
-  if (spared.length > 0) return forceServices(run.seen, spared);
-  const waiting = services.filter(({ pid }) => !isHopeless(run, pid));
-  // A child of our runsvdir that has not become runsv yet, which is a matter of milliseconds.
-  const unborn = children.some(({ program, name }) =>
-    program === "runsvdir" && name === run.services?.directory
+function endServices(run: Run, { limits, since, latest }: Time): Action | undefined {
+  const { seen, runitPid, services: { directory, limits: own = {}, last = [] } = {} } = run;
+  if (runitPid === undefined) return undefined;
+  if (!seen) return { do: "list" };
+  const children = seen.processes.filter(({ parent, ours }) =>
+    ours && (parent === run.pid || parent === runitPid)
   );
-  if (unborn && run.now < began.services + 1) return { do: "wait", until: run.now + 0.02 };
+  const services = children.filter(({ program, name }) =>
+    program === "runsv" && !last.includes(name)
+  );
+  const fates = services.map((runsv) => ({
+    runsv,
+    fate: fateOf(run, runsv.pid, own[runsv.name] ?? limits.process, latest),
+  }));
+  const withFate = (is: Fate["is"]) => fates.flatMap((it) => it.fate.is === is ? [it.runsv] : []);
+
+  const untold = withFate("untold");
+  if (untold.length > 0) return terminate(pidsOf(untold));
+  const late = withFate("late");
+  if (late.length > 0) return killServices(seen.processes, late);
+  const waiting = withFate("waiting");
+  const leftBehind = orphansOf(waiting, seen.processes, run);
+  if (leftBehind.length > 0) return terminate(pidsOf(leftBehind));
+
+  const isForking = children.some(({ program, name }) =>
+    program === "runsvdir" && name === directory
+  );
+  if (isForking && run.now < since + SLEEP_SECONDS) return look(run, FORK_POLL_SECONDS);
   if (waiting.length === 0) return undefined;
-  // With nothing to look after any longer it ends, but first it sleeps for a second if its service was that short.
-  const parents = run.seen.map(({ parent }) => parent);
-  const asleep = waiting.filter(({ pid, service }) =>
-    service === 0 && !parents.includes(pid) && run.forced[pid] === undefined &&
-    run.told[pid].at + 0.05 <= run.now
+  const parents = new Set(seen.processes.map(({ parent }) => parent));
+  const toldAt = (pid: number) => run.ending[pid]?.toldAt ?? run.now;
+  const idle = waiting.filter(({ pid, service }) =>
+    service === 0 && !parents.has(pid) && run.ending[pid]?.killedAt === undefined &&
+    toldAt(pid) + IDLE_SECONDS <= run.now
   );
-  if (asleep.length > 0) return force(pidsOf(asleep));
-  const due = waiting.map((service) => dueTime(run, service.pid, inTime(service)));
-  const mayFallAsleep = waiting.some(({ pid }) => run.now < run.told[pid].at + 1);
-  return { do: "wait", until: Math.min(...due, mayFallAsleep ? run.now + 0.05 : Infinity) };
+  if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
+  const isYoung = waiting.some(({ pid }) => run.now < toldAt(pid) + SLEEP_SECONDS);
+  return look(run, isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS, ...fates.map(({ fate }) => fate));
 }
 
 /**
- * Forces services and their runsv, but neither their logs, which read to the end, nor what else they have started, such
- * as the server behind a wrapper that ignores SIGTERM: that is told to end like everybody.
+ * What a service that is down has left behind, as long as its runsv waits for the log: it may hold the log's input open,
+ * so that the log never ends. It is an orphan, and in the session that runsvdir made for the runsv.
  */
-function forceServices(seen: readonly Seen[], late: readonly Seen[]): Action {
-  const names = late.map(({ name, pid }) => `${name} (PID ${pid})`).join(", ");
-  const services = seen.filter(({ pid, parent }) =>
+function orphansOf(
+  waiting: readonly ProcessInfo[],
+  processes: readonly ProcessInfo[],
+  run: Run,
+): ProcessInfo[] {
+  const down = new Set(waiting.flatMap(({ pid, service }) => service === 0 ? [pid] : []));
+  return processes.filter(({ pid, parent, session, reachable }) =>
+    reachable && parent === run.pid && pid !== session && down.has(session) && !run.ending[pid]
+  );
+}
+
+/**
+ * Kills services and their runsv, but neither their logs, which read to the end, nor what else they have started, such
+ * as the server behind a wrapper that ignores SIGTERM: that is told to end with the remaining processes.
+ */
+function killServices(processes: readonly ProcessInfo[], late: readonly ProcessInfo[]): Action {
+  const running = processes.filter(({ pid, parent }) =>
     late.some((runsv) => runsv.pid === parent && runsv.service === pid)
   );
   return {
-    ...force(pidsOf([...late, ...services])),
-    announce: warning(`Services did not shut down in time: ${names}. Forcing them to exit.`),
+    ...signal("kill", pidsOf([...late, ...running]), [SIGNALS.SIGKILL]),
+    whom: late.map(({ name, pid }) => ({ name, pid, kind: "service" })),
   };
 }
 
-function runPostShutdownScripts(run: Run, plan: Plan): Action | undefined {
-  if (run.began.postShutdown === undefined) return { do: "begin", phase: "postShutdown" };
-  return runHooks(run, "postShutdown", plan.postShutdown, plan.limits);
+function runPostShutdownScripts(run: Run, { limits, since, latest }: Time): Action | undefined {
+  return runScripts(run, "postShutdown", {
+    limits,
+    since,
+    latest: Math.max(latest, since + LAST_SCRIPTS_SECONDS),
+  });
 }
 
-/** Whoever is left: told as soon as they are seen, for a process may be born during all this; then forced. */
-function endEverybody(run: Run, plan: Plan): Action | undefined {
+/**
+ * The remaining processes. All at once: a script whose child is told before itself goes on to its next command. Whoever is
+ * born during this is told when it is seen; at last they are killed.
+ */
+function endProcesses(run: Run, { limits, since, latest }: Time): Action | undefined {
   if (!run.options.killAllOnExit) return undefined;
-  if (run.began.everybody === undefined) {
-    return { do: "begin", phase: "everybody", announce: info("Killing all processes...") };
+  if (!run.seen) return { do: "list" };
+  const left = run.seen.processes.filter(({ reachable }) => reachable);
+  if (left.length === 0) return undefined;
+  const until = Math.min(since + limits.everybody, latest);
+  if (run.now >= until) return { do: "begin", step: "kill" };
+  const untold = left.filter(({ pid }) => run.ending[pid]?.toldAt === undefined);
+  if (untold.length > 0) {
+    const isAll = untold.length === left.length;
+    return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(untold)));
   }
-  if (!run.seen) return { do: "look" };
-  if (run.seen.length === 0) return undefined;
-  const untold = run.seen.filter(({ pid }) => !run.told[pid]);
-  const until = Math.min(run.began.everybody + plan.limits.everybody, plan.everybody);
-  if (run.now < until) {
-    if (untold.length > 0) return tell(pidsOf(untold));
-    // The end of a child wakes us; a birth, or the end of somebody else's child (docker exec), does not.
-    return { do: "wait", until: Math.min(until, run.now + 0.1) };
+  return look(run, 2 * POLL_SECONDS, { is: "waiting", until });
+}
+
+/**
+ * Whoever is left. As PID 1 that is all there is to do, since the kernel ends what is left of the container with us; otherwise
+ * it is done again and again, since one of them may just be starting another.
+ */
+function killProcesses(run: Run, { since }: Time): Action | undefined {
+  if (run.pid === 1) {
+    return run.ending[-1]?.killedAt === undefined
+      ? signal("kill", [-1], [SIGNALS.SIGKILL])
+      : undefined;
   }
-  if (run.began.force === undefined) {
-    const text = "Not all processes have exited in time. Forcing them to exit.";
-    return { do: "begin", phase: "force", announce: warning(text) };
-  }
-  if (run.now > run.began.force + KILL_SECONDS) return undefined;
-  const pids = run.pid === 1 ? [-1] : pidsOf(run.seen);
-  const [last] = Object.values(run.forced).toSorted((a, b) => b - a);
-  return last !== undefined && run.now < last + 0.05
-    ? { do: "wait", until: last + 0.05 }
-    : force(pids);
+  if (!run.seen) return { do: "list" };
+  const left = run.seen.processes.filter(({ reachable }) => reachable);
+  if (left.length === 0 || run.now >= since + KILL_SECONDS) return undefined;
+  const pids = pidsOf(left);
+  const lastKill = Math.max(...pids.map((pid) => run.ending[pid]?.killedAt ?? -Infinity));
+  return lastKill < run.seen.at
+    ? signal("kill", pids, [SIGNALS.SIGKILL])
+    : look(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */
-function runHooks(run: Run, stage: Stage, latest: number, limits: Limits): Action | undefined {
-  const { hook } = run.processes;
-  if (hook?.state === "running" && !isHopeless(run, hook.pid)) {
-    const limit = limits.overall === Infinity ? hook.startedAt + limits.hook : Infinity;
-    const until = Math.min(limit, latest);
-    if (run.now < until || run.forced[hook.pid] !== undefined) {
-      return { do: "wait", until: dueTime(run, hook.pid, until) };
-    }
-    return { ...force([hook.pid]), announce: lateness(hook) };
+function runScripts(run: Run, stage: Stage, { limits, latest }: Time): Action | undefined {
+  const script = scriptOf(run, stage);
+  if (script) {
+    const ownLimit = limits.overall === Infinity ? script.startedAt + limits.hook : Infinity;
+    const fate = fateOf(run, script.pid, 0, Math.min(ownLimit, latest), script.startedAt);
+    if (fate.is === "waiting") return { do: "wait", until: fate.until };
+    if (fate.is === "late") return kill(script);
   }
-  if (run.now >= latest && run.hooks[stage]?.length) {
-    const names = run.hooks[stage].join(", ");
-    return { do: "skipHooks", stage, announce: warning(`Skipping ${names}: no time is left`) };
-  }
-  return startHook(run, stage);
+  const scripts = run.hooks[stage];
+  if (run.now >= latest && scripts?.length) return { do: "skipHooks", stage, scripts };
+  return startScript(run, stage);
 }
 
-/** How long after SIGKILL a process may still be there before we go on without it. */
-const KILL_SECONDS = 1;
+/** The last script of a stage that was started and runs; one before it may be there still, if nothing helped. */
+function scriptOf(run: Run, stage: Stage): Child | undefined {
+  return run.children.findLast(({ purpose }) =>
+    purpose.kind === "script" && purpose.stage === stage
+  );
+}
 
-/** Tells a process to end and forces it when it is late; nothing when it has ended, or nothing helps. */
-function end(
+// ---------------------------------------------------------------------------------- the end of a process
+
+/** Where a process is on its way to its end. */
+type Fate =
+  | { is: "untold" }
+  /** Until then nothing has to be done about it. */
+  | { is: "waiting"; until: number }
+  | { is: "late" }
+  /** Neither SIGKILL nor anything else helps. */
+  | { is: "hopeless" };
+
+/**
+ * The one rule of escalation: told, waited for, killed when late, and given up when it is there all the same.
+ *
+ * @param limitSeconds how long it may take from being told
+ * @param latest until when at most
+ * @param runsSince for a script that ends by itself and is not told: since when it runs
+ */
+function fateOf(
   run: Run,
-  process: Process | undefined,
+  pid: number,
   limitSeconds: number,
   latest: number,
+  runsSince?: number,
+): Fate {
+  const { toldAt, killedAt, refused } = run.ending[pid] ?? {};
+  if (refused) return { is: "hopeless" };
+  if (killedAt !== undefined) {
+    const until = killedAt + KILL_SECONDS;
+    return run.now >= until ? { is: "hopeless" } : { is: "waiting", until };
+  }
+  if (toldAt === undefined && runsSince === undefined) return { is: "untold" };
+  const until = runsSince === undefined ? Math.min(toldAt! + limitSeconds, latest) : latest;
+  return run.now >= until ? { is: "late" } : { is: "waiting", until };
+}
+
+/**
+ * Takes one of our children to its end; nothing when it has ended, or nothing helps.
+ *
+ * @param first the signal that it is told by
+ * @param remindAt when it gets SIGTERM after that, by when it was told and when it is late
+ */
+function end(
+  run: Run,
+  child: Child | undefined,
+  { limits, latest }: Time,
+  first: number = SIGNALS.SIGTERM,
+  remindAt: (toldAt: number, late: number) => number = () => Infinity,
 ): Action | undefined {
-  if (process?.state !== "running" || isHopeless(run, process.pid)) return undefined;
-  const { pid, name } = process;
-  const told = run.told[pid];
-  if (!told) {
-    return { ...tell([pid]), announce: info(`Shutting down ${name} (PID ${pid})...`) };
+  if (!child) return undefined;
+  const { pid } = child;
+  const fate = fateOf(run, pid, limits.process, latest);
+  switch (fate.is) {
+    case "untold":
+      return { ...terminate([pid], first), whom: [describe(child)] };
+    case "waiting": {
+      const { toldAt = run.now, reminded } = run.ending[pid];
+      const reminder = reminded ? Infinity : Math.max(toldAt, remindAt(toldAt, fate.until));
+      return run.now >= reminder
+        ? signal("remind", [pid], [SIGNALS.SIGTERM])
+        : { do: "wait", until: Math.min(fate.until, reminder) };
+    }
+    case "late":
+      return kill(child);
+    case "hopeless":
+      return undefined;
   }
-  const until = Math.min(told.at + limitSeconds, latest);
-  if (run.now < until || run.forced[pid] !== undefined) {
-    return { do: "wait", until: dueTime(run, pid, until) };
-  }
-  return { ...force([pid]), announce: lateness(process) };
 }
 
-function isHopeless(run: Run, pid: number): boolean {
-  return run.forced[pid] !== undefined && run.now >= run.forced[pid] + KILL_SECONDS;
+/** A stopped process hears its signal only when it is continued. */
+function terminate(pids: readonly number[], first: number = SIGNALS.SIGTERM) {
+  return signal("terminate", pids, [first, SIGNALS.SIGCONT]);
 }
 
-/** When a process is to be looked after again: when it is late, or is not gone in spite of SIGKILL. */
-function dueTime(run: Run, pid: number, late: number): number {
-  return run.forced[pid] === undefined ? late : run.forced[pid] + KILL_SECONDS;
+function kill(child: Child): Action {
+  return { ...signal("kill", [child.pid], [SIGNALS.SIGKILL]), whom: [describe(child)] };
 }
 
-/** A stopped process hears SIGTERM only when it is continued. */
-function tell(pids: readonly number[]): Action {
-  return { do: "signal", why: "tell", pids, signals: [SIGNALS.SIGTERM, SIGNALS.SIGCONT] };
+function signal(
+  why: (Action & { do: "signal" })["why"],
+  pids: readonly number[],
+  signals: readonly number[],
+): Action & { do: "signal" } {
+  return { do: "signal", why, pids, signals };
 }
 
-function force(pids: readonly number[]): Action {
-  return { do: "signal", why: "force", pids, signals: [SIGNALS.SIGKILL] };
+function describe({ name, pid, purpose: { kind } }: Child) {
+  return { name, pid, kind };
 }
 
-function pidsOf(processes: readonly Seen[]): number[] {
+/** Looks at the processes again after so long, and no more than a fifth of the time is spent with looking. */
+function look(run: Run, pauseSeconds: number, ...fates: readonly Fate[]): Action {
+  const { at, seconds } = run.seen!;
+  const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
+  return { do: "wait", until: Math.min(...due, at + Math.max(pauseSeconds, 4 * seconds)) };
+}
+
+function pidsOf(processes: readonly ProcessInfo[]): number[] {
   return processes.map(({ pid }) => pid);
 }
 
-function lateness({ name, pid }: Process): Message {
-  return warning(`${name} (PID ${pid}) did not shut down in time. Forcing it to exit.`);
-}
-
-function info(text: string): Message {
-  return { level: "info", text };
-}
-
-function warning(text: string): Message {
-  return { level: "warning", text };
+/** A parent before its children, each generation in the order of the list. */
+function parentsFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
+  const byPid = new Map(processes.map((process) => [process.pid, process]));
+  const depths = new Map<number, number>();
+  const depthOf = (process: ProcessInfo): number => {
+    const known = depths.get(process.pid);
+    if (known !== undefined) return known;
+    depths.set(process.pid, 0); // Should two of them be each other's parents, as PIDs that were used again can look.
+    const parent = byPid.get(process.parent);
+    const depth = parent ? depthOf(parent) + 1 : 0;
+    depths.set(process.pid, depth);
+    return depth;
+  };
+  return processes.toSorted((a, b) => depthOf(a) - depthOf(b));
 }

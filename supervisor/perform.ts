@@ -1,27 +1,45 @@
 import { type ByteString } from "../posix/bytes.ts";
 import {
-  type Exit,
   exit,
   giveTerminal,
+  isTerminal,
   kill,
   monotonicSeconds,
   ownsTerminal,
+  type Program,
   reap,
   signalSet,
   spawn,
+  stat,
   SystemError,
   waitForSignal,
   writeError,
 } from "../posix/libc.ts";
 import { findProgram } from "../posix/programs.ts";
-import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
+import { allSignalsBut, type Exit, FAULTS, SIGNALS, type Suspension } from "../posix/signals.ts";
 import { exportDirectory, importDirectory, readFiles, writeDumps } from "../env/directory.ts";
-import { beginWith, get, reloadFrom, toStrings, withVariables } from "../env/environment.ts";
+import {
+  beginWith,
+  type Environment,
+  get,
+  reloadFrom,
+  toStrings,
+  withVariables,
+} from "../env/environment.ts";
 import { findHooks } from "./hooks.ts";
-import { lookAround } from "./processes.ts";
+import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
 import { findEnded, prepareServices } from "./services.ts";
-import { type Action, type Event, type Message, nameOf, type Role, type Run } from "./run.ts";
+import {
+  type Action,
+  childFor,
+  type Event,
+  type Message,
+  nameOf,
+  type Purpose,
+  type Run,
+} from "./run.ts";
+import { announce } from "./words.ts";
 
 /** What happened, before it is given its time. */
 type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
@@ -33,7 +51,7 @@ export function perform(action: Action, run: Run): Event {
     // A stop that was asked for meanwhile is heard before anything new is started.
     const received = action.do === "start" ? waitForSignal(STOPS, 0) : undefined;
     if (received) return { type: "received", received, now: monotonicSeconds() };
-    if (action.announce) say([action.announce], run.options.quiet);
+    say(announce(action, run), run.options.quiet);
     outcome = act(action, run);
   } catch (error) {
     outcome = { type: "failed", reason: String(error) };
@@ -61,14 +79,16 @@ function act(action: Action, run: Run): Outcome {
       return ended ? { type: "serviceEnded", ...ended } : { type: "serviceRuns" };
     }
     case "start":
-      return start(action.role, action.argv, run);
+      return start(action.purpose, action.argv, run);
     case "signal":
-      for (const pid of action.pids) for (const signal of action.signals) kill(pid, signal);
-      return { type: "signalled", why: action.why, pids: action.pids };
-    case "look":
-      return { type: "seen", processes: lookAround() };
+      return sendSignals(action);
+    case "list": {
+      const start = monotonicSeconds();
+      const processes = listProcesses();
+      return { type: "listed", seconds: monotonicSeconds() - start, processes };
+    }
     case "begin":
-      return { type: "began", phase: action.phase };
+      return { type: "began", step: action.step };
     case "wait":
       return wait(action.until ?? Infinity, run);
     case "exit":
@@ -100,26 +120,69 @@ function readEnvironment(run: Run): Outcome {
   return { type: "environment", environment, unwritten: exported.unwritten, warnings };
 }
 
-/**
- * The only spawner. The main command gets the terminal: it leads a process group, which we make the foreground one.
- * Until we have done so it may have been stopped for reading too early, hence the SIGCONT.
- */
-function start(role: Role, argv: readonly ByteString[], { environment }: Run): Outcome {
-  const name = nameOf(role, argv);
+/** The only spawner. */
+function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome {
+  const name = nameOf(purpose, argv);
+  const environment = environmentFor(purpose, run);
   const found = findProgram(argv[0], get(environment, "PATH"));
-  if (!("file" in found)) return { type: "notStarted", role, name: argv[0], ...found };
-  const foreground = role === "main" && ownsTerminal();
+  if (!("file" in found)) return { type: "notStarted", purpose, name: argv[0], ...found };
+  const isMain = purpose.kind === "main";
+  const foreground = isMain && ownsTerminal();
+  const isInteractive = isTerminal() || run.options.command.length === 0;
   try {
-    const pid = spawn(found.file, argv, toStrings(environment), role !== "hook");
+    const program = { file: found.file, argv, envp: toStrings(environment) };
+    const pid = spawn(isMain ? withSockets(program, run.pid) : program, {
+      // It leads a process group, which becomes the terminal's foreground group. Without a terminal it needs none.
+      ownGroup: foreground || purpose.kind === "runit",
+      // What is on standard input is for the main command.
+      noInput: purpose.kind === "runit" || purpose.kind === "script" && !isInteractive,
+    });
     if (foreground) {
       giveTerminal(pid);
-      kill(-pid, SIGNALS.SIGCONT);
+      kill(-pid, SIGNALS.SIGCONT); // It may have been stopped for reading before the terminal was its own.
     }
-    return { type: "started", role, name, pid, ownsTerminal: foreground };
+    return { type: "started", purpose, name, pid, ownsTerminal: foreground };
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    return { type: "notStarted", role, name: argv[0], status: 126, reason: error.reason };
+    return { type: "notStarted", purpose, name: argv[0], status: 126, reason: error.reason };
   }
+}
+
+/**
+ * A service manager above us, such as systemd or podman, may hand over sockets for the process LISTEN_PID, which is us. The
+ * main command is another one, and its PID is known only when it runs: a shell that becomes it puts it in.
+ *
+ * @see https://man7.org/linux/man-pages/man3/sd_listen_fds.3.html
+ */
+function withSockets(program: Program, ourPid: number): Program {
+  const { argv, envp } = program;
+  const isForUs = `LISTEN_PID=${ourPid}`;
+  if (!envp.includes(isForUs)) return program;
+  const script = 'exec env -i "LISTEN_PID=$$" "$@"'; // env passes on what a shell would drop.
+  const variables = envp.filter((variable) => variable !== isForUs);
+  return {
+    file: "/bin/sh",
+    argv: ["sh", "-c", script, "sh", ...variables, ...argv],
+    envp: envp.filter((variable) => variable.startsWith("PATH=")),
+  };
+}
+
+/** Scripts are told which of them they are, and whether there is a main command. */
+function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
+  if (purpose.kind !== "script") return environment;
+  const stage = { startup: "startup", preShutdown: "pre_shutdown", postShutdown: "post_shutdown" };
+  return withVariables(environment, [
+    ["MY_INIT_STAGE", stage[purpose.stage]],
+    ...(command.length > 0 ? [["MY_INIT_COMMAND", command[0]] as const] : []),
+  ]);
+}
+
+function sendSignals({ why, pids, signals }: Action & { do: "signal" }): Outcome {
+  const refused = pids.filter((pid) => {
+    const reached = signals.map((signal) => kill(pid, signal));
+    return !reached[0] && pid > 0 && stat(`/proc/${pid}`) !== undefined;
+  });
+  return { type: "signalled", why, pids, refused };
 }
 
 /** Everything that is waited for; the end of a child last, so that a signal is known before what it ended. */
@@ -132,12 +195,8 @@ function wait(until: number, run: Run): Outcome {
   for (;;) {
     const received = waitForSignal(SIGNALS_TO_US, 0);
     if (received) return { type: "received", received };
-    const exits = reapAll();
-    if (exits.length > 0) {
-      const { main } = run.processes;
-      if (main?.ownsTerminal && exits.some(({ pid }) => pid === main.pid)) giveTerminal();
-      return { type: "ended", exits };
-    }
+    const outcome = reapAll(run);
+    if (outcome) return outcome;
     const seconds = until - monotonicSeconds();
     if (seconds <= 0) return { type: "time" };
     const next = waitForSignal(ALL, seconds);
@@ -145,8 +204,15 @@ function wait(until: number, run: Run): Outcome {
   }
 }
 
-function reapAll(): Exit[] {
-  const exits: Exit[] = [];
-  for (let exit = reap(); exit; exit = reap()) exits.push(exit);
-  return exits;
+function reapAll(run: Run): Outcome | undefined {
+  const exits: Exit[] = [], suspended: Suspension[] = [];
+  let child = reap();
+  for (; typeof child === "object"; child = reap()) {
+    if ("status" in child) exits.push(child);
+    else suspended.push(child);
+  }
+  if (exits.length + suspended.length === 0) return undefined;
+  const main = childFor(run, "main");
+  if (main?.ownsTerminal && exits.some(({ pid }) => pid === main.pid)) giveTerminal();
+  return { type: "ended", exits, suspended, childless: child === "no child" };
 }

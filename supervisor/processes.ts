@@ -1,69 +1,112 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { getpid, kill, listDirectory, readFile, readLink, SystemError } from "../posix/libc.ts";
+import {
+  getpid,
+  identity,
+  kill,
+  listDirectory,
+  readFile,
+  readLink,
+  readRegularFile,
+  stat,
+  SystemError,
+} from "../posix/libc.ts";
 
 /** A running process, as `/proc` shows it. proc(5) */
-export interface Seen {
-  /** −1 stands for everybody: then `/proc` does not show whom we can reach. */
+export interface ProcessInfo {
+  /** −1 stands for all: then `/proc` does not show whom we can reach. */
   pid: number;
   parent: number;
+  session: number;
   /** The first 15 bytes of the program's name. */
   program: ByteString;
   /** What a person calls it: a runsv by its service, a runsvdir by its folder. */
   name: ByteString;
+  /** Whether we may send it signals. */
+  reachable: boolean;
+  /** Of a runsv or runsvdir: whether it is our user's, so that what it says of itself may be believed. */
+  ours?: boolean;
   /** Of a runsv: the process of its service, or that service's `finish`; 0 when both have ended. */
   service?: number;
 }
 
 /**
- * Looks who runs here besides us: as PID 1 everybody in the container, otherwise our descendants. Zombies have
- * ended, and do not count.
+ * Lists who runs here besides us: as PID 1 everybody in the container, otherwise our descendants. Zombies have ended,
+ * and do not count.
  */
-export function lookAround(): Seen[] {
+export function listProcesses(): ProcessInfo[] {
   const ours = getpid();
   if (readLink("/proc/self") !== String(ours)) {
-    return ours === 1 && kill(-1, 0) ? [{ pid: -1, parent: 0, program: "", name: "" }] : [];
+    const all = { pid: -1, parent: 0, session: 0, program: "", name: "", reachable: true };
+    return ours === 1 && kill(-1, 0) ? [all] : [];
   }
-  const everybody = listDirectory("/proc").filter((name) => /^\d+$/.test(name)).flatMap(look);
-  const others = everybody.filter(({ pid }) => pid !== ours);
-  return (ours === 1 ? others : descendants(others, ours)).filter(({ zombie }) => !zombie)
-    .map(describe);
+  const others = listDirectory("/proc").flatMap((name) => {
+    const pid = Number(name);
+    return Number.isInteger(pid) && pid !== ours ? examine(pid) : [];
+  });
+  const chosen = ours === 1 ? others : descendants(others, ours);
+  return chosen.map(describe);
 }
 
-function describe({ pid, parent, program }: Omit<Seen, "name">): Seen {
-  if (program !== "runsv" && program !== "runsvdir") return { pid, parent, program, name: program };
-  const name = read(`/proc/${pid}/cmdline`).split("\0").at(-2) ?? program; // The last argument.
-  if (program === "runsvdir") return { pid, parent, program, name };
-  const status = `/proc/${pid}/cwd/supervise`; // It works in its service's folder.
-  const service = read(`${status}/stat`) === "down\n"
-    ? 0
-    : Number(read(`${status}/pid`)) || undefined;
-  return { pid, parent, program, name, service };
+type Stat = Pick<ProcessInfo, "pid" | "parent" | "session" | "program">;
+
+/** Reads what the kernel says of a process; nothing of one that has ended. */
+function examine(pid: number): Stat[] {
+  const text = read(() => readFile(`/proc/${pid}/stat`, 512));
+  const end = text.lastIndexOf(")"); // The name may hold parentheses.
+  if (end < 0) return [];
+  const [state, parent, , session] = text.slice(end + 2).split(" ", 4);
+  if (state === "Z" || state === "X") return [];
+  const program = text.slice(text.indexOf("(") + 1, end);
+  return [{ pid, parent: Number(parent), session: Number(session), program }];
 }
 
-function look(pid: string): (Omit<Seen, "name"> & { zombie: boolean })[] {
-  const [, program, state, parent] = read(`/proc/${pid}/stat`).match(/\(([^]*)\) (\S) (\d+)/) ?? [];
-  if (program === undefined) return [];
-  return [{ pid: Number(pid), parent: Number(parent), program, zombie: /[ZX]/.test(state) }];
+function describe(process: Stat): ProcessInfo {
+  const { pid, program } = process;
+  const known = { ...process, name: printable(program), reachable: kill(pid, 0) };
+  if (program !== "runsv" && program !== "runsvdir") return known;
+  const ours = stat(`/proc/${pid}`)?.uid === identity().uid;
+  // No service has so long a name. What follows the name is somebody else's, who only calls itself a runsv.
+  const words = read(() => readFile(`/proc/${pid}/cmdline`, 512)).split("\0");
+  const name = program === "runsv" && words.length === 3 || program === "runsvdir"
+    ? printable(words.at(-2) ?? "")
+    : known.name;
+  if (program === "runsvdir" || !ours) return { ...known, name, ours };
+  return { ...known, name, ours, service: serviceOf(pid) };
 }
 
-/** Reads a file of a process; nothing when it has ended meanwhile. */
-function read(path: ByteString): ByteString {
+/** The process that a runsv looks after. It works in its service's folder, whose files may be anything. */
+function serviceOf(pid: number): number | undefined {
+  const status = (file: string) =>
+    read(() => readRegularFile(`/proc/${pid}/cwd/supervise/${file}`, 32));
+  return status("stat") === "down\n" ? 0 : Number(status("pid")) || undefined;
+}
+
+/** Reads a file of a process; an empty text when it has ended meanwhile. */
+function read(file: () => ByteString): ByteString {
   try {
-    return readFile(path);
+    return file();
   } catch (error) {
     if (error instanceof SystemError) return "";
     throw error;
   }
 }
 
-function descendants<T extends Pick<Seen, "pid" | "parent">>(
-  processes: T[],
-  ancestor: number,
-): T[] {
-  const family = new Set([ancestor]);
-  for (let size = 0; size !== family.size;) {
-    size = family.size;
-    for (const { pid, parent } of processes) if (family.has(parent)) family.add(pid);
-  }
-  return processes.filter(({ pid }) => family.has(pid));
+/** A text that does nothing to a terminal, and forges no line. */
+function printable(text: ByteString): ByteString {
+  // deno-lint-ignore no-control-regex
+  return text.replaceAll(/[\x00-\x1f\x7f]/g, "?");
+}
+
+function descendants<T extends Stat>(processes: T[], ancestor: number): T[] {
+  const children = Map.groupBy(processes, ({ parent }) => parent);
+  const family: T[] = [];
+  const add = (pid: number) => {
+    for (const child of children.get(pid) ?? []) {
+      family.push(child);
+      pending.push(child.pid);
+    }
+  };
+  const pending = [ancestor];
+  for (let pid = pending.pop(); pid !== undefined; pid = pending.pop()) add(pid);
+  return family;
 }

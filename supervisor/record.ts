@@ -1,11 +1,17 @@
-import { type ByteString } from "../posix/bytes.ts";
-import { type Exit, type Received } from "../posix/libc.ts";
 import { withVariables } from "../env/environment.ts";
-import { signalName, SIGNALS, SIGRTMIN } from "../posix/signals.ts";
+import { type Exit, type Received, SIGNALS, SIGRTMIN, type Suspension } from "../posix/signals.ts";
+import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./hooks.ts";
-import { readLimits } from "./limits.ts";
-import { SERVICE_ENDED, SERVICES } from "./services.ts";
-import { currentStage, type Event, type Process, type Role, type Run, type Stop } from "./run.ts";
+import {
+  type Child,
+  childFor,
+  type Ending,
+  type Event,
+  type Message,
+  type Run,
+  type Stop,
+} from "./run.ts";
+import { ABORTED, report, reportExit } from "./words.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
 export const STOP_SIGNALS: readonly number[] = [
@@ -16,180 +22,210 @@ export const STOP_SIGNALS: readonly number[] = [
   SIGRTMIN + 3,
 ];
 
+/** The signals by which a terminal stops a process. */
+const SUSPENDING: readonly number[] = [SIGNALS.SIGTSTP, SIGNALS.SIGTTIN, SIGNALS.SIGTTOU];
+
 /** Takes down what happened. Pure: the new run is all that comes of it. */
 export function record(before: Run, event: Event): Run {
-  const run: Run = { ...before, now: event.now };
+  const run = say({ ...before, now: event.now }, report(event, before));
   switch (event.type) {
     case "said":
       return { ...run, messages: [] };
     case "environment": {
-      const { environment, unwritten, warnings } = event;
-      const known: Run = { ...run, environment, unwritten, directory: "current" };
-      return warn(known, ...warnings, ...readLimits(environment).warnings);
+      const { environment, unwritten } = event;
+      return { ...run, environment, unwritten, directory: "current" };
     }
     case "hooks":
-      return warn(withHooks(run, event.stage, event.hooks.scripts), ...event.hooks.warnings);
+      return withHooks(run, event.stage, event.hooks.scripts);
     case "services": {
-      const { warnings, ...services } = event.services;
+      const { warnings: _said, ...services } = event.services;
       const moved = services.directory !== SERVICES;
       const environment = moved
         ? withVariables(run.environment, [["SVDIR", services.directory]]) // For sv(8).
         : run.environment;
-      return warn({ ...run, environment, services }, ...warnings);
+      return { ...run, environment, services };
     }
-    case "serviceEnded": {
-      const { name, status } = event;
-      const told = warn(
-        { ...run, serviceEnded: false },
-        `Critical service ${name} ended with status ${status}`,
-      );
-      return stop(told, { status });
-    }
+    case "serviceEnded":
+      return stop({ ...run, serviceEnded: false }, { status: event.status });
     case "serviceRuns":
       return { ...run, serviceEnded: false };
-    case "started": {
-      const { role, name, pid, ownsTerminal } = event;
-      const process: Process = { name, pid, startedAt: run.now, ownsTerminal, state: "running" };
-      const started = withProcess(withoutHook(run, role), role, process);
-      return role === "runit" ? say(started, `Runit started as PID ${pid}`) : started;
-    }
+    case "started":
+      return recordStart(run, event);
     case "notStarted": {
-      const told = warn(withoutHook(run, event.role), `Cannot run ${event.name}: ${event.reason}`);
-      if (run.stop) return told;
-      const status = event.role === "main" ? event.status : 1;
-      return event.role === "main" ? stop(told, { status }) : abort(told, { status });
+      const { purpose } = event;
+      if (purpose.kind === "script") {
+        const rest = withoutFirstHook(run, purpose.stage);
+        return run.stop ? rest : abort(rest, { status: 1 });
+      }
+      const { status } = event;
+      return purpose.kind === "main" ? stop(run, { status }) : abort(run, { status: 1 });
     }
     case "signalled":
-      return recordSignals(run, event.why, event.pids);
-    case "seen": {
-      // Whoever has become another program since, as a shell's child does, may have missed it.
-      const programs = new Map(event.processes.map(({ pid, program }) => [pid, program]));
-      for (const { pid } of Object.values(run.processes)) {
-        programs.set(pid, programs.get(pid) ?? "");
-      }
-      const told = Object.entries(run.told).filter(([pid, { program }]) => {
-        const now = programs.get(Number(pid));
-        return now !== undefined && (program === undefined || program === now);
-      });
-      return { ...run, told: Object.fromEntries(told), seen: event.processes };
+      return recordSignals(run, event);
+    case "listed": {
+      const { now: at, seconds, processes } = event;
+      return { ...run, seen: { at, seconds, processes }, ending: stillEnding(run, event) };
     }
-    case "began":
-      return { ...run, began: { ...run.began, [event.phase]: run.now } };
-    case "ended":
-      return event.exits.reduce(recordExit, { ...run, seen: undefined });
+    case "began": {
+      const { now: since, step } = event;
+      return { ...run, stop: { ...run.stop!, step, since }, seen: undefined };
+    }
+    case "ended": {
+      const rest = event.exits.reduce(recordExit, withoutEnded(run, event));
+      return event.suspended.reduce(recordSuspension, rest);
+    }
     case "received":
-      return recordSignal({ ...run, seen: undefined }, event.received);
+      return recordSignal(run, event.received);
     case "time":
       return { ...run, seen: undefined };
     case "failed": {
-      const failed = warn(
-        { ...run, seen: undefined, failures: run.failures + 1 },
-        `Internal error: ${event.reason}`,
-      );
+      const failed = { ...run, seen: undefined, failures: run.failures + 1 };
       return run.stop ? failed : stop(failed, { status: 1 });
     }
   }
 }
 
-/** A child has ended. Only one that is watched, and still runs, means anything. */
+function recordStart(run: Run, event: Event & { type: "started" }): Run {
+  const { purpose, name, pid, ownsTerminal } = event;
+  const { [pid]: _reused, ...ending } = run.ending;
+  const child: Child = { purpose, name, pid, startedAt: run.now, ownsTerminal };
+  const started = { ...run, children: [...run.children, child], ending };
+  switch (purpose.kind) {
+    case "script":
+      return withoutFirstHook(started, purpose.stage);
+    case "runit":
+      return { ...started, runit: "running", runitPid: pid };
+    case "main":
+      return { ...started, main: "running" };
+  }
+}
+
+/** What was seen is true no longer. While the last processes end it is listed anew now and then, and when all have. */
+function withoutEnded(run: Run, { exits, childless }: Event & { type: "ended" }): Run {
+  if (childless) return { ...run, seen: undefined };
+  if (!run.seen || run.stop?.step !== "services") return run;
+  const ended = new Set(exits.map(({ pid }) => pid));
+  const processes = run.seen.processes.filter(({ pid }) => !ended.has(pid));
+  return { ...run, seen: { ...run.seen, processes } };
+}
+
+/** A child has ended. Only one that is watched means anything. */
 function recordExit(before: Run, exit: Exit): Run {
-  const { [exit.pid]: _told, ...told } = before.told;
-  const run = { ...before, told };
-  const roles = Object.keys(run.processes) as Role[];
-  const role = roles.find((role) => {
-    const process = run.processes[role];
-    return process?.state === "running" && process.pid === exit.pid;
-  });
-  if (role === undefined) return run;
-  const process = run.processes[role] as Process;
-  const { name } = process;
-  const ended = withProcess(run, role, { ...process, state: "exited", status: exit.status });
-  switch (role) {
+  const child = before.children.find(({ pid }) => pid === exit.pid);
+  if (!child) return before;
+  const { [exit.pid]: fate, ...ending } = before.ending;
+  const children = before.children.filter((other) => other !== child);
+  const run: Run = say({ ...before, children, ending }, reportExit(exit, before));
+  switch (child.purpose.kind) {
     case "main": {
-      const said = say(ended, `${name} exited with status ${describe(exit, ".")}`);
-      return run.stop ? said : stop(said, {});
+      const ended: Run = { ...run, main: "exited", mainStatus: exit.status };
+      return run.stop ? ended : stop(ended, {});
     }
     case "runit": {
-      if (run.stop) return ended;
-      const said = warn(ended, `Runit exited with status ${describe(exit)}`);
-      return stop(said, { status: exit.status });
+      const ended: Run = { ...run, runit: "exited" };
+      return run.stop ? ended : stop(ended, { status: exit.status });
     }
-    case "hook": {
-      if (exit.status === 0) return { ...ended, directory: "stale" };
-      if (before.told[exit.pid] !== undefined) return ended; // As it should.
-      const said = warn(ended, `${name} failed with status ${describe(exit)}`);
-      return run.stop ? said : abort(said, { status: 1 });
+    case "script": {
+      if (exit.status === 0) return { ...run, directory: "stale" };
+      const wasTold = fate?.toldAt !== undefined;
+      return run.stop || wasTold ? run : abort(run, { status: 1 });
     }
   }
 }
 
-function describe({ status, signal }: Exit, end = ""): string {
-  return signal === undefined
-    ? `${status}${end}`
-    : `${status}${end} (killed by ${signalName(signal)})`;
+/** A main command that the terminal stopped is continued, since nobody else is there to do that. */
+function recordSuspension(run: Run, { pid, signal }: Suspension): Run {
+  const main = childFor(run, "main");
+  const isTyped = main?.pid === pid && main.ownsTerminal && SUSPENDING.includes(signal);
+  return isTyped ? { ...run, suspended: true } : run;
 }
 
 /** A signal has reached us: it stops the container, or it is for the main command. */
 function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
-  const { main } = run.processes;
+  const main = childFor(run, "main");
   const toMain = { ...run, forward: [...run.forward, signal] };
   // Typed before the main command had been given the terminal: its group has not got it.
-  if (fromTerminal && main?.state === "running" && main.ownsTerminal && !run.stop) return toMain;
+  if (fromTerminal && main?.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
     if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
     if (run.stop) return { ...run, stop: { ...run.stop, signal } };
-    return abort(run, { signal });
+    return hasBooted(run) ? stop(run, { signal }) : abort(run, { signal });
   }
   if (signal === SERVICE_ENDED && run.services?.critical.length) {
     return { ...run, serviceEnded: true };
   }
-  return main?.state === "running" ? toMain : run;
+  return main ? toMain : run;
 }
 
-function recordSignals(run: Run, why: "tell" | "force" | "forward", pids: readonly number[]): Run {
+function hasBooted({ options: { runit, command }, ...run }: Run): boolean {
+  return (!runit || run.runit !== "absent") && (command.length === 0 || run.main !== "absent");
+}
+
+function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signalled" }): Run {
   if (why === "forward") return { ...run, forward: [] };
-  if (why === "force") {
-    const forced = Object.fromEntries(pids.map((pid) => [pid, run.now]));
-    return { ...run, forced: { ...run.forced, ...forced } };
-  }
-  const programOf = (pid: number) => run.seen?.find((process) => process.pid === pid)?.program;
-  const told = Object.fromEntries(
-    pids.map((pid) => [pid, { at: run.now, program: programOf(pid) }]),
+  if (why === "continue") return { ...run, suspended: false };
+  const changes = (pid: number): Ending => ({
+    ...(why === "terminate" && { toldAt: run.now, program: programs.get(pid) }),
+    ...(why === "remind" && { reminded: true }),
+    ...(why === "kill" && { killedAt: run.now }),
+    ...(refused.includes(pid) && { refused: true }),
+  });
+  const programs = new Map(run.seen?.processes.map(({ pid, program }) => [pid, program]));
+  const isAll = pids.includes(-1) && why === "terminate";
+  const told = isAll ? [...pids, ...programs.keys()] : pids;
+  const records = told.map((pid) => [pid, { ...run.ending[pid], ...changes(pid) }] as const);
+  return { ...run, ending: { ...run.ending, ...Object.fromEntries(records) } };
+}
+
+/**
+ * The records of whoever is still there. Whoever has become another program since it was told, as a shell's child does, may
+ * have missed it, and is told again.
+ */
+function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["ending"] {
+  const programs = new Map(processes.map(({ pid, program }) => [pid, program]));
+  const isStill = (pid: number, { program }: Ending) =>
+    pid < 0 || run.children.some((child) => child.pid === pid) ||
+    programs.has(pid) && (program === undefined || program === programs.get(pid));
+  const records = Object.entries(run.ending).filter(([pid, ending]) =>
+    isStill(Number(pid), ending)
   );
-  return { ...run, told: { ...run.told, ...told } };
+  return Object.fromEntries(records);
 }
 
-function stop(run: Run, how: Partial<Stop>): Run {
-  return { ...run, stop: { askedAt: run.now, hurry: false, ...how } };
+function stop(run: Run, how: Pick<Stop, "signal" | "status">): Run {
+  const { now } = run;
+  return {
+    ...run,
+    seen: undefined,
+    stop: { askedAt: now, hurry: false, step: "startupScript", since: now, ...how },
+  };
 }
 
-/** Stops before it was time. */
-function abort(run: Run, how: Partial<Stop>): Run {
-  return warn(stop(run, how), "Init system aborted.");
-}
-
-function say(run: Run, text: ByteString): Run {
-  return { ...run, messages: [...run.messages, { level: "info", text }] };
+/** Stops before the boot has got through. */
+function abort(run: Run, how: Pick<Stop, "signal" | "status">): Run {
+  return say(stop(run, how), [ABORTED]);
 }
 
 /** Says each warning once. */
-function warn(run: Run, ...warnings: readonly ByteString[]): Run {
-  const fresh = [...new Set(warnings)].filter((text) => !run.warned.includes(text));
-  const messages = fresh.map((text) => ({ level: "warning" as const, text }));
-  return { ...run, warned: [...run.warned, ...fresh], messages: [...run.messages, ...messages] };
+function say(run: Run, messages: readonly Message[]): Run {
+  const fresh = messages.filter(({ level, text }, index) =>
+    level === "info" ||
+    !run.warned.includes(text) && messages.findIndex((other) => other.text === text) === index
+  );
+  if (fresh.length === 0) return run;
+  const warned = fresh.filter(({ level }) => level === "warning").map(({ text }) => text);
+  return {
+    ...run,
+    warned: [...run.warned, ...warned],
+    messages: [...run.messages, ...fresh],
+  };
 }
 
-function withProcess(run: Run, role: Role, process: Process): Run {
-  return { ...run, processes: { ...run.processes, [role]: process } };
-}
-
-function withHooks(run: Run, stage: Stage, scripts: readonly ByteString[]): Run {
+function withHooks(run: Run, stage: Stage, scripts: readonly string[]): Run {
   return { ...run, hooks: { ...run.hooks, [stage]: scripts } };
 }
 
 /** Takes the script that was just started off its list. */
-function withoutHook(run: Run, role: Role): Run {
-  if (role !== "hook") return run;
-  const stage = currentStage(run);
+function withoutFirstHook(run: Run, stage: Stage): Run {
   return withHooks(run, stage, run.hooks[stage]?.slice(1) ?? []);
 }

@@ -1,25 +1,34 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { type Exit, type Received } from "../posix/libc.ts";
+import { type Exit, type Received, type Suspension } from "../posix/signals.ts";
 import { type Environment } from "../env/environment.ts";
 import { type Hooks, type Stage } from "./hooks.ts";
 import { type Options } from "./options.ts";
-import { type Seen } from "./processes.ts";
+import { type ProcessInfo } from "./processes.ts";
 import { type Services } from "./services.ts";
 
-/** What a process that we watch is to us. Every other child is an orphan: collected and forgotten. */
-export type Role = "hook" | "runit" | "main";
+/** What a process that we watch is for. Every other child is an orphan: collected and forgotten. */
+export type Purpose = { kind: "script"; stage: Stage } | { kind: "runit" } | { kind: "main" };
 
-/** A process that we started. Times are monotonic seconds. */
-export interface Process {
+/** A process that we started, and that still runs. Times are monotonic seconds. */
+export interface Child {
+  purpose: Purpose;
   name: ByteString;
   pid: number;
   startedAt: number;
   /** Whether it was given the terminal, which is to be taken back. */
   ownsTerminal: boolean;
-  state: "running" | "exited";
-  /** How it ended: 128 + n when signal n did it. */
-  status?: number;
 }
+
+/** The steps of a shutdown, in order. */
+export type Step =
+  | "startupScript"
+  | "preShutdown"
+  | "main"
+  | "runit"
+  | "services"
+  | "postShutdown"
+  | "processes"
+  | "kill";
 
 /** The container is being taken down. */
 export interface Stop {
@@ -30,10 +39,23 @@ export interface Stop {
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
+  /** Where the shutdown is, and since when. */
+  step: Step;
+  since: number;
 }
 
-/** Steps of the shutdown whose beginning counts. */
-export type Phase = "services" | "postShutdown" | "everybody" | "force";
+/** A process that is to end. The record of a PID goes when the PID is reaped, or is not seen any longer. */
+export interface Ending {
+  /** When it got its signal to end; absent for a script that was killed without one. */
+  toldAt?: number;
+  /** As which program it was told. Whoever has become another one since is told again. */
+  program?: ByteString;
+  /** Whether it was told a second time. */
+  reminded?: boolean;
+  killedAt?: number;
+  /** We may not send it signals. */
+  refused?: boolean;
+}
 
 /** A line for standard error; `--quiet` leaves out `info`. */
 export interface Message {
@@ -41,11 +63,16 @@ export interface Message {
   text: ByteString;
 }
 
+/** Whether something has been started, and has ended. */
+export type State = "absent" | "running" | "exited";
+
 /**
- * All that is known of a run of the container: plain data, so that it could be written down as JSON and be continued
- * by another program with the same PID. `record()` makes it from what happened, `next()` decides by it.
+ * All that is known of a run of the container: plain data, so that it can be written down as JSON and be continued by
+ * another program with the same PID. `record()` makes it from what happened, `next()` decides by it.
  */
 export interface Run {
+  /** Of this form. */
+  version: 2;
   /** When the last event happened. */
   now: number;
   pid: number;
@@ -57,21 +84,25 @@ export interface Run {
   unwritten: readonly ByteString[];
   /** The scripts of a stage that are still to be run; absent until they are looked for. */
   hooks: Partial<Record<Stage, readonly ByteString[]>>;
-  processes: Partial<Record<Role, Process>>;
+  children: readonly Child[];
+  main: State;
+  /** How the main command ended: 128 + n when signal n did it. */
+  mainStatus?: number;
+  runit: State;
+  runitPid?: number;
   /** Absent until they have been prepared for runit. */
   services?: Omit<Services, "warnings">;
   /** A critical service says that it has ended; which one is to be found out. */
   serviceEnded: boolean;
   /** Signals that are still to be passed on to the main command. */
   forward: readonly number[];
+  /** The main command was stopped by the terminal, where nobody can continue it. */
+  suspended: boolean;
   stop?: Stop;
-  began: Partial<Record<Phase, number>>;
-  /** Who else runs here, as of now; absent when that has to be looked up. */
-  seen?: readonly Seen[];
-  /** Who was told to end, by PID: when, and as which program, if that is known. */
-  told: Readonly<Record<number, { at: number; program?: ByteString }>>;
-  /** When which PID was forced to end. */
-  forced: Readonly<Record<number, number>>;
+  /** Who else runs here, and how long it took to list them; absent when they are to be listed. */
+  seen?: { at: number; seconds: number; processes: readonly ProcessInfo[] };
+  /** Who is to end, by PID; −1 is everybody. */
+  ending: Readonly<Record<number, Ending>>;
   /** What is still to be said, and which warnings have been. */
   messages: readonly Message[];
   warned: readonly ByteString[];
@@ -79,29 +110,31 @@ export interface Run {
   failures: number;
 }
 
-/** What can be done next; `announce` is said before it. */
+/** Why a signal is sent. */
+export type Why = "terminate" | "remind" | "kill" | "forward" | "continue";
+
+/** What can be done next. */
 export type Action =
-  & { announce?: Message }
-  & (
-    | { do: "say"; messages: readonly Message[] }
-    | { do: "readEnvironment" }
-    | { do: "findHooks"; stage: Stage }
-    | { do: "skipHooks"; stage: Stage }
-    | { do: "prepareServices" }
-    | { do: "findEndedService"; services: Omit<Services, "warnings"> }
-    | { do: "start"; role: Role; argv: readonly ByteString[] }
-    | {
-      do: "signal";
-      why: "tell" | "force" | "forward";
-      /** −1 is everybody. */
-      pids: readonly number[];
-      signals: readonly number[];
-    }
-    | { do: "look" }
-    | { do: "begin"; phase: Phase }
-    | { do: "wait"; until?: number }
-    | { do: "exit"; status: number }
-  );
+  | { do: "say"; messages: readonly Message[] }
+  | { do: "readEnvironment" }
+  | { do: "findHooks"; stage: Stage }
+  | { do: "skipHooks"; stage: Stage; scripts: readonly ByteString[] }
+  | { do: "prepareServices" }
+  | { do: "findEndedService"; services: Omit<Services, "warnings"> }
+  | { do: "start"; purpose: Purpose; argv: readonly ByteString[] }
+  | {
+    do: "signal";
+    why: Why;
+    signals: readonly number[];
+    /** −1 is everybody, and below that is a process group. */
+    pids: readonly number[];
+    /** Of whom this is told. */
+    whom?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
+  }
+  | { do: "list" }
+  | { do: "begin"; step: Step }
+  | { do: "wait"; until?: number }
+  | { do: "exit"; status: number };
 
 /** What came of an action. */
 export type Event =
@@ -118,12 +151,18 @@ export type Event =
     | { type: "services"; services: Services }
     | { type: "serviceEnded"; name: ByteString; status: number }
     | { type: "serviceRuns" }
-    | { type: "started"; role: Role; name: ByteString; pid: number; ownsTerminal: boolean }
-    | { type: "notStarted"; role: Role; name: ByteString; status: number; reason: ByteString }
-    | { type: "signalled"; why: "tell" | "force" | "forward"; pids: readonly number[] }
-    | { type: "seen"; processes: readonly Seen[] }
-    | { type: "began"; phase: Phase }
-    | { type: "ended"; exits: readonly Exit[] }
+    | { type: "started"; purpose: Purpose; name: ByteString; pid: number; ownsTerminal: boolean }
+    | { type: "notStarted"; purpose: Purpose; name: ByteString; status: number; reason: ByteString }
+    | { type: "signalled"; why: Why; pids: readonly number[]; refused: readonly number[] }
+    | { type: "listed"; seconds: number; processes: readonly ProcessInfo[] }
+    | { type: "began"; step: Step }
+    | {
+      type: "ended";
+      exits: readonly Exit[];
+      suspended: readonly Suspension[];
+      /** Whether no child is left. */
+      childless: boolean;
+    }
     | { type: "received"; received: Received }
     | { type: "time" }
     | { type: "failed"; reason: ByteString }
@@ -134,6 +173,7 @@ export function newRun(
   { now, pid, options, environment }: Pick<Run, "now" | "pid" | "options" | "environment">,
 ): Run {
   return {
+    version: 2,
     now,
     pid,
     options,
@@ -141,12 +181,13 @@ export function newRun(
     directory: "unread",
     unwritten: [],
     hooks: {},
-    processes: {},
+    children: [],
+    main: "absent",
+    runit: "absent",
     serviceEnded: false,
     forward: [],
-    began: {},
-    told: {},
-    forced: {},
+    suspended: false,
+    ending: {},
     messages: [],
     warned: [],
     failures: 0,
@@ -154,12 +195,11 @@ export function newRun(
 }
 
 /** What a person calls a process: a main command by its first word. */
-export function nameOf(role: Role, argv: readonly ByteString[]): ByteString {
-  return role === "runit" ? "runit daemon" : argv[0];
+export function nameOf(purpose: Purpose, argv: readonly ByteString[]): ByteString {
+  return purpose.kind === "runit" ? "runit daemon" : argv[0];
 }
 
-/** Which scripts a running script is one of. */
-export function currentStage({ stop, hooks, began }: Run): Stage {
-  if (began.postShutdown !== undefined) return "postShutdown";
-  return stop && hooks.preShutdown ? "preShutdown" : "startup";
+/** The child that is there for this, if it runs. */
+export function childFor(run: Run, kind: Purpose["kind"]): Child | undefined {
+  return run.children.find(({ purpose }) => purpose.kind === kind);
 }

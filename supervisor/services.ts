@@ -13,7 +13,7 @@ import {
   SystemError,
   unlink,
 } from "../posix/libc.ts";
-import { SIGRTMIN } from "../posix/signals.ts";
+import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { parseSeconds } from "./limits.ts";
 
 /** Runit's services, as they are just before it is started. */
@@ -24,14 +24,11 @@ export interface Services {
   limits: Readonly<Record<ByteString, number>>;
   /** The services whose end ends the container. */
   critical: readonly ByteString[];
+  /** The services that end last, after the scripts at the end. */
+  last: readonly ByteString[];
   warnings: readonly ByteString[];
 }
 
-/** What a critical service sends when it has ended. */
-export const SERVICE_ENDED = SIGRTMIN + 5;
-
-/** Where runit's services are. */
-export const SERVICES = "/etc/service";
 /** Where services are put when theirs cannot be written: memory, and there even on a read-only root. */
 const WRITABLE = "/dev/shm/service";
 
@@ -44,7 +41,7 @@ const LIMIT = "KILL_PROCESS_TIMEOUT";
  */
 export function prepareServices(): Services {
   const warnings: ByteString[] = [];
-  const services: Services = { directory: SERVICES, limits: {}, critical: [], warnings };
+  const services: Services = { directory: SERVICES, limits: {}, critical: [], last: [], warnings };
   if (stat(SERVICES)?.type !== "directory") return services;
   try {
     const names = listDirectory(SERVICES).filter((name) =>
@@ -60,7 +57,8 @@ export function prepareServices(): Services {
     }
     const critical = names.filter((name) => stat(`${SERVICES}/${name}/critical`));
     for (const name of critical) reportEnd(`${directory}/${name}`);
-    return { directory, limits: readServiceLimits(names, warnings), critical, warnings };
+    const last = names.filter((name) => stat(`${SERVICES}/${name}/stop_last`));
+    return { directory, limits: readServiceLimits(names, warnings), critical, last, warnings };
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     return { ...services, warnings: [...warnings, error.message] };

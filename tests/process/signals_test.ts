@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   childrenOf,
   runInit,
@@ -24,22 +24,34 @@ const files = { "/mnt/listener": LISTENER };
 const listener = ["--skip-runit", "--", "/mnt/listener"];
 
 const stopping = {
-  SIGTERM: SIGNALS.SIGTERM,
-  SIGINT: SIGNALS.SIGINT,
-  SIGQUIT: SIGNALS.SIGQUIT,
-  SIGPWR: SIGNALS.SIGPWR,
-  "SIGRTMIN+3": SIGRTMIN + 3,
-};
-for (const [name, signal] of Object.entries(stopping)) {
-  Deno.test(`${name} stops: the main command gets TERM, and its status is ours (B16, B26)`, async () => {
-    await using init = await startInit(listener, { files });
+  SIGTERM: [SIGNALS.SIGTERM, "got TERM\n"],
+  SIGPWR: [SIGNALS.SIGPWR, "got TERM\n"],
+  "SIGRTMIN+3": [SIGRTMIN + 3, "got TERM\n"],
+  // This one ends on TERM only: it gets that before it is killed.
+  SIGINT: [SIGNALS.SIGINT, "got INT\ngot TERM\n"],
+  SIGQUIT: [SIGNALS.SIGQUIT, "got QUIT\ngot TERM\n"],
+} as const;
+for (const [name, [signal, got]] of Object.entries(stopping)) {
+  Deno.test(`${name} stops: what the main command gets for it, and its status is ours (B16, B26)`, async () => {
+    await using init = await startInit(listener, { files, env: { KILL_PROCESS_TIMEOUT: "2" } });
     await init.says("ready\n");
     await init.signal(signal);
     const { status, stdout, stderr } = await init.end();
-    assertEquals([status, stdout], [7, "ready\ngot TERM\n"]);
+    assertEquals([status, stdout], [7, `ready\n${got}`]);
     assertStringIncludes(stderr, "*** Shutting down /mnt/listener (PID ");
+    assert(!stderr.includes("aborted"), "a boot that got through is not aborted by a stop");
   });
 }
+
+Deno.test("STOPSIGNAL SIGQUIT lets a server that drains on QUIT finish, and TERM does not cut it short", async () => {
+  const script = "trap 'sleep 0.5; echo drained; exit 0' QUIT; trap 'exit 9' TERM; echo ready; " +
+    "while :; do sleep 0.05; done";
+  await using init = await startInit(sh(script));
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGQUIT);
+  const { status, stdout } = await init.end();
+  assertEquals([status, stdout], [0, "ready\ndrained\n"]);
+});
 
 Deno.test("a main command that dies of our TERM makes the status 143, as in a shell", async () => {
   await using init = await startInit(sh("echo ready; exec sleep 100"));

@@ -9,8 +9,10 @@ const received = (signal: number, fromTerminal: boolean) =>
   ({ now: 1, type: "received", received: { signal, fromTerminal } }) as const;
 
 function running(ownsTerminal: boolean): Run {
-  const main = { name: "main", pid: 9, startedAt: 0, ownsTerminal, state: "running" } as const;
-  return { ...newRun({ now: 0, pid: 1, options, environment: [] }), processes: { main } };
+  const purpose = { kind: "main" } as const;
+  const main = { purpose, name: "main", pid: 9, startedAt: 0, ownsTerminal };
+  const run = newRun({ now: 0, pid: 1, options, environment: [] });
+  return { ...run, children: [main], main: "running" };
 }
 
 Deno.test("a key typed just before the main command was given the terminal is passed on to it", () => {

@@ -4,9 +4,10 @@ import { type Environment } from "../../env/environment.ts";
 import { type Stage } from "../../supervisor/hooks.ts";
 import { next } from "../../supervisor/next.ts";
 import { type Options, readOptions } from "../../supervisor/options.ts";
-import { type Seen } from "../../supervisor/processes.ts";
+import { type ProcessInfo } from "../../supervisor/processes.ts";
 import { record } from "../../supervisor/record.ts";
 import { type Action, type Event, nameOf, newRun, type Run } from "../../supervisor/run.ts";
+import { announce } from "../../supervisor/words.ts";
 
 /** A container that exists on paper only: programs that end when they are said to, and a clock that jumps. */
 export interface World {
@@ -19,6 +20,7 @@ export interface World {
   services?: string[];
   limits?: Record<string, number>;
   critical?: string[];
+  last?: string[];
   /** Processes that nobody watches. */
   others?: string[];
   /** Signals from outside, by seconds. */
@@ -37,7 +39,7 @@ export interface Behaviour {
   cannotStart?: 126 | 127;
 }
 
-interface Living extends Seen {
+interface Living extends ProcessInfo {
   behaviour: Behaviour;
   endsAt: number;
   status: number;
@@ -62,7 +64,9 @@ export function live(world: World): { story: string[]; status: number; seconds: 
     const pid = 10 + living.length;
     const endsAt = now + (behaviour.endsAfter ?? Infinity);
     const status = behaviour.status ?? 0;
-    living.push({ pid, parent, program, name, behaviour, endsAt, status, reaped: false });
+    const session = program === "runsv" ? pid : 1;
+    const known = { pid, parent, session, program, name, reachable: true, ours: true };
+    living.push({ ...known, behaviour, endsAt, status, reaped: false });
     return pid;
   };
   for (const name of world.others ?? []) begin(name);
@@ -81,7 +85,7 @@ export function live(world: World): { story: string[]; status: number; seconds: 
   };
 
   const act = (action: Action, run: Run): Event => {
-    if (action.announce) tell(action.announce.text);
+    for (const { text } of announce(action, run)) tell(text);
     switch (action.do) {
       case "say":
         for (const { text } of action.messages) tell(text);
@@ -97,8 +101,9 @@ export function live(world: World): { story: string[]; status: number; seconds: 
         return { now, type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
       case "prepareServices": {
         const [directory, warnings] = ["/etc/service", [] as string[]];
-        const { limits = {}, critical = [] } = world;
-        return { now, type: "services", services: { directory, limits, critical, warnings } };
+        const { limits = {}, critical = [], last = [] } = world;
+        const services = { directory, limits, critical, last, warnings };
+        return { now, type: "services", services };
       }
       case "findEndedService": {
         const ended = living.find(({ name, endsAt }) =>
@@ -111,18 +116,18 @@ export function live(world: World): { story: string[]; status: number; seconds: 
       case "start": {
         const [name] = action.argv;
         const status = world.programs?.[name]?.cannotStart;
-        const { role } = action;
-        if (status) return { now, type: "notStarted", role, name, status, reason: "because" };
+        const { purpose } = action;
+        if (status) return { now, type: "notStarted", purpose, name, status, reason: "because" };
         const pid = begin(name);
-        if (role === "runit") {
+        if (purpose.kind === "runit") {
           for (const service of world.services ?? []) begin(service, "runsv", pid);
           for (const one of living) if (one.parent === pid) behave(one, world);
         }
         return {
           now,
           type: "started",
-          role,
-          name: nameOf(role, action.argv),
+          purpose,
+          name: nameOf(purpose, action.argv),
           pid,
           ownsTerminal: false,
         };
@@ -131,12 +136,12 @@ export function live(world: World): { story: string[]; status: number; seconds: 
         const names = action.signals.map(signalName).join(" ");
         tell(`(${names} to ${action.pids.map((pid) => who(pid, living)).join(", ")})`);
         for (const pid of action.pids) for (const signal of action.signals) kill(pid, signal);
-        return { now, type: "signalled", why: action.why, pids: action.pids };
+        return { now, type: "signalled", why: action.why, pids: action.pids, refused: [] };
       }
-      case "look":
-        return { now, type: "seen", processes: alive().flatMap(withService) };
+      case "list":
+        return { now, type: "listed", seconds: 0, processes: alive().flatMap(withService) };
       case "begin":
-        return { now, type: "began", phase: action.phase };
+        return { now, type: "began", step: action.step };
       case "wait": {
         const ended = living.find((one) => !one.reaped && one.endsAt <= now);
         if (ended) return reap(ended);
@@ -160,7 +165,8 @@ export function live(world: World): { story: string[]; status: number; seconds: 
     one.reaped = true;
     const { pid, status } = one;
     const exit = status > 128 ? { pid, status, signal: status - 128 } : { pid, status };
-    return { now, type: "ended", exits: [exit] };
+    const childless = living.every((other) => other.reaped);
+    return { now, type: "ended", exits: [exit], suspended: [], childless };
   };
 
   let run = newRun({ now, pid: 1, options, environment });
@@ -173,11 +179,11 @@ export function live(world: World): { story: string[]; status: number; seconds: 
 }
 
 /** A runsv and what it looks after; other processes alone. */
-function withService(one: Living): Seen[] {
+function withService(one: Living): ProcessInfo[] {
   const { pid, program, name, behaviour } = one;
   if (program !== "runsv") return [one];
   if (behaviour.childless) return [{ ...one, service: behaviour.childless === "down" ? 0 : 999 }];
-  const service = { pid: 1000 + pid, parent: pid, program: name, name };
+  const service = { ...one, pid: 1000 + pid, parent: pid, session: pid, program: name };
   return [{ ...one, service: service.pid }, service];
 }
 
