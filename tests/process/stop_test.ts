@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { childrenOf, runInit, sh, SIGNALS, startInit, statusField } from "../support/namespace.ts";
+import {
+  childrenOf,
+  run,
+  runInit,
+  sh,
+  SIGNALS,
+  startInit,
+  statusField,
+} from "../support/namespace.ts";
 import { secondsOf, until } from "../support/until.ts";
 
 const post = { "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\necho post\n" };
@@ -145,6 +153,47 @@ Deno.test("a process that became another program while it was told is told again
   );
   assertEquals(stderr.includes("in time"), false);
   assert(stdout === "" || stdout === "second finished\n"); // As above.
+});
+
+/** A shell that goes on to its next command when its child has ended. */
+const goesOn = "#!/bin/sh\necho up >>/mnt/up\nsleep 1000\necho NEXT\n";
+const manyGoOn =
+  "for i in $(seq 100); do /mnt/goes_on & done; until test $(wc -l </mnt/up) = 100; do sleep 0.02; done; exit 3";
+
+for (const after of [undefined, "exit $?"]) {
+  Deno.test(`a script whose child is ended does not go on to its next command, ${after ? "not " : ""}as PID 1`, async () => {
+    const { status, stdout } = await runInit(sh(manyGoOn), {
+      files: { "/mnt/goes_on": goesOn },
+      after,
+    });
+    assertEquals([status, stdout], [3, ""]);
+  });
+}
+
+Deno.test("what is late is told with what gives it more time", async () => {
+  await using init = await startInit(sh(`trap '' TERM; echo ready; ${forever}`), {
+    env: { SHUTDOWN_TIMEOUT: "1" },
+  });
+  await init.says("ready\n");
+  await init.signal(SIGNALS.SIGTERM);
+  const { stderr } = await init.end();
+  assertStringIncludes(stderr, "set SHUTDOWN_TIMEOUT (1 seconds now) or KILL_PROCESS_TIMEOUT.\n");
+});
+
+Deno.test("without the capability KILL, processes of other users are named, and hold up no stop", async () => {
+  const { status, stderr } = await run(
+    [
+      ...["setpriv", "--bounding-set=-kill", "my_init"],
+      ...sh("setuser nobody /mnt/worker & until test -e /mnt/ready; do sleep 0.02; done; exit 3"),
+    ],
+    { files: { "/mnt/worker": "#!/bin/sh\n: >/mnt/ready\nexec sleep 1000\n" } },
+  );
+  assertEquals(status, 3);
+  assertStringIncludes(
+    stderr,
+    "the capability KILL is missing; run the container with --cap-add KILL",
+  );
+  assertEquals(stderr.includes("in time"), false);
 });
 
 Deno.test("processes that are left get TERM and time to finish", async () => {

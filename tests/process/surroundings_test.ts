@@ -8,6 +8,17 @@ const scripts = {
   "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\necho post\n",
 };
 
+Deno.test("a full pipe at standard error holds up nothing: 200 warnings do not delay the boot", async () => {
+  const skipped = Array.from({ length: 200 }, (_, i) => [`/etc/my_init.d/${i}`, "not executable"]);
+  const { status } = await runInit(["--skip-runit", "--", "sh", "-c", "exit 3"], {
+    before:
+      "mkfifo /mnt/full; exec 2<>/mnt/full; yes | dd of=/mnt/full bs=4k oflag=nonblock 2>/dev/null",
+    files: Object.fromEntries(skipped),
+    seconds: 15, // A fifth of a second for each of them would be more.
+  });
+  assertEquals(status, 3);
+});
+
 Deno.test("SIGCHLD inherited ignored does not change the status (B20)", async () => {
   const { status, stdout } = await runInit(sh("(exit 4); test $? = 4 && exit 3"), {
     before: "trap '' CHLD",

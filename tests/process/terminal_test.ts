@@ -90,6 +90,17 @@ Deno.test("Ctrl-C on a command that ignores it changes nothing", async () => {
   assertEquals((await init.end()).status, 6);
 });
 
+Deno.test("Ctrl-Z does not freeze a command that is no shell: nobody could continue it", async () => {
+  await using init = await startOnTerminal(
+    sh("trap 'exit 5' INT; echo ready; while :; do sleep 0.05; done"),
+  );
+  await init.says("ready\r\n");
+  await init.type(CTRL_Z);
+  await init.says("^Z");
+  await init.type(CTRL_C);
+  assertEquals((await init.end(5)).status, 5);
+});
+
 Deno.test("Ctrl-backslash ends the command with 131", async () => {
   await using init = await startOnTerminal(
     sh("ulimit -c 0; echo ready; while :; do sleep 0.05; done"),

@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import { type ByteString } from "../../posix/bytes.ts";
 import { signalName, SIGNALS } from "../../posix/signals.ts";
 import { type Environment } from "../../env/environment.ts";
@@ -33,6 +34,10 @@ export interface Behaviour {
   status?: number;
   /** Ends so many seconds after SIGTERM; `Infinity` ignores it. */
   termTakes?: number;
+  /** Is still there after SIGKILL, as one that waits for a broken disk. */
+  unkillable?: boolean;
+  /** Starts so many other processes upon SIGTERM, which do the same until there are none. */
+  forks?: number;
   /** A runsv without a process: its service has ended for good, or its `finish` is still to be started. */
   childless?: "down" | "before finish";
   /** Cannot be started. */
@@ -46,11 +51,22 @@ interface Living extends ProcessInfo {
   reaped: boolean;
 }
 
+/** What became of a run; `stopSeconds` is how long the shutdown took. */
+export interface Told {
+  story: string[];
+  status: number;
+  seconds: number;
+  stopSeconds: number;
+}
+
+/** The signals by which a program is told to end. */
+const ENDING: readonly number[] = [SIGNALS.SIGTERM, SIGNALS.SIGINT, SIGNALS.SIGQUIT];
+
 /**
  * Lives through a run and tells it: a line per action and message, with the second it happened in. Between any two
  * steps the run is written down as JSON and read again.
  */
-export function live(world: World): { story: string[]; status: number; seconds: number } {
+export function live(world: World): Told {
   const options = readOptions(world.options ?? []) as Options;
   const environment = world.environment ?? [];
   const living: Living[] = [];
@@ -59,8 +75,12 @@ export function live(world: World): { story: string[]; status: number; seconds: 
   let now = 0;
   const tell = (text: string) => story.push(`${Number(now.toFixed(2))} ${text}`);
 
-  const begin = (name: string, program = name.split("/").at(-1)!, parent = 1): number => {
-    const behaviour = world.programs?.[program] ?? world.programs?.[name] ?? {};
+  const begin = (
+    name: string,
+    program = name.split("/").at(-1)!,
+    parent = 1,
+    behaviour: Behaviour = world.programs?.[program] ?? world.programs?.[name] ?? {},
+  ): number => {
     const pid = 10 + living.length;
     const endsAt = now + (behaviour.endsAfter ?? Infinity);
     const status = behaviour.status ?? 0;
@@ -75,8 +95,12 @@ export function live(world: World): { story: string[]; status: number; seconds: 
   const kill = (pid: number, signal: number) => {
     for (const one of alive()) {
       if (pid !== -1 && one.pid !== pid) continue;
-      if (signal === SIGNALS.SIGKILL) Object.assign(one, { endsAt: now, status: 137 });
-      if (signal === SIGNALS.SIGTERM) {
+      const { unkillable, forks = 0 } = one.behaviour;
+      if (signal === SIGNALS.SIGKILL && !unkillable) {
+        Object.assign(one, { endsAt: now, status: 137 });
+      }
+      if (ENDING.includes(signal)) {
+        for (let i = 0; i < forks; i++) begin(`${one.program}-`, "child", 1, { forks: forks - 1 });
         const termTakes = one.behaviour.termTakes ?? 0;
         if (one.behaviour.status === undefined && termTakes !== Infinity) one.status = 143;
         one.endsAt = Math.min(one.endsAt, now + termTakes);
@@ -170,21 +194,40 @@ export function live(world: World): { story: string[]; status: number; seconds: 
   };
 
   let run = newRun({ now, pid: 1, options, environment });
+  let before = now;
   for (let steps = 0; steps < 10_000; steps++) {
     const action = next(run);
-    if (action.do === "exit") return { story, status: action.status, seconds: now };
-    run = JSON.parse(JSON.stringify(record(run, act(action, run))));
+    if (action.do === "exit") {
+      const stopSeconds = now - run.stop!.askedAt;
+      return { story, status: action.status, seconds: now, stopSeconds };
+    }
+    const recorded = record(run, act(action, run));
+    run = JSON.parse(JSON.stringify(recorded));
+    assertEquals(run, withoutUndefined(recorded), "the run is the same when it is read again");
+    if (now < before) throw new Error(`The clock goes backwards: ${story.join("\n")}`);
+    before = now;
   }
   throw new Error(`It never ends: ${story.slice(0, 50).join("\n")}`);
 }
 
 /** A runsv and what it looks after; other processes alone. */
 function withService(one: Living): ProcessInfo[] {
-  const { pid, program, name, behaviour } = one;
-  if (program !== "runsv") return [one];
-  if (behaviour.childless) return [{ ...one, service: behaviour.childless === "down" ? 0 : 999 }];
-  const service = { ...one, pid: 1000 + pid, parent: pid, session: pid, program: name };
-  return [{ ...one, service: service.pid }, service];
+  const { behaviour: { childless }, endsAt: _, status: _status, reaped: _reaped, ...info } = one;
+  if (info.program !== "runsv") return [info];
+  if (childless) return [{ ...info, service: childless === "down" ? 0 : 999 }];
+  const pid = 1000 + info.pid;
+  return [
+    { ...info, service: pid },
+    { ...info, pid, parent: info.pid, session: info.pid, program: info.name },
+  ];
+}
+
+/** What JSON leaves out of a value; all else must come back as it was. */
+function withoutUndefined<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutUndefined) as T;
+  const entries = Object.entries(value).filter(([, it]) => it !== undefined);
+  return Object.fromEntries(entries.map(([key, it]) => [key, withoutUndefined(it)])) as T;
 }
 
 function behave(one: Living, world: World): void {

@@ -1,0 +1,80 @@
+import { assert } from "@std/assert";
+import { SIGNALS } from "../../posix/signals.ts";
+import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
+import { type Behaviour, live, type World } from "./simulation.ts";
+
+const WORLDS = 3000;
+
+/** A generator of numbers from 0 to below 1, the same for a seed. https://en.wikipedia.org/wiki/Linear_congruential_generator */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  for (let i = 0; i < 10; i++) next();
+  return next;
+}
+
+function makeWorld(random: () => number): World {
+  const one = <T>(...choices: T[]): T => choices[Math.floor(random() * choices.length)];
+  const some = (most: number) => Math.floor(random() * (most + 1));
+  const names = (prefix: string, most: number) =>
+    Array.from({ length: some(most) }, (_, i) => `${prefix}${i}`);
+  const behaviour = (): Behaviour => ({
+    termTakes: one(0, 0, 0.01, 0.5, 3, 20, Infinity),
+    status: one(0, 0, 1, 143),
+    endsAfter: one(Infinity, Infinity, 0, 0.3, 5),
+    forks: one(0, 0, 0, 1, 3),
+    unkillable: random() < 0.05,
+    cannotStart: one(undefined, undefined, undefined, undefined, 126, 127),
+  });
+  const script = (): Behaviour => ({ ...behaviour(), endsAfter: one(0, 0.1, 2, Infinity) });
+  const hooks = {
+    startup: names("/start", 3),
+    preShutdown: names("/pre", 2),
+    postShutdown: names("/post", 2),
+  };
+  const [services, others] = [names("service", 5), names("other", 4)];
+  const programs = Object.fromEntries([
+    ...Object.values(hooks).flat().map((name) => [name.slice(1), script()]),
+    ...services.map((name) => [name, {
+      ...behaviour(),
+      childless: one(undefined, undefined, "down", "before finish"),
+    }]),
+    ...others.map((name) => [name, behaviour()]),
+    ["main", behaviour()],
+    ["runsvdir", one({}, {}, behaviour())],
+  ]);
+  const signals = Array.from({ length: some(3) }, (): [number, number] => [
+    random() * 8,
+    one(SIGNALS.SIGTERM, SIGNALS.SIGINT, SIGNALS.SIGQUIT, SIGNALS.SIGHUP, SERVICE_ENDED, 37),
+  ]);
+  const last: [number, number] = [10, SIGNALS.SIGTERM]; // At some time it is stopped.
+  return {
+    options: [
+      ...one([], ["--skip-runit", "--no-kill-all-on-exit"], ["--quiet"]),
+      ...one(["--", "main"], ["main"]),
+    ],
+    hooks,
+    services,
+    critical: services.slice(0, some(1)),
+    last: services.slice(0, some(1)),
+    others,
+    programs,
+    environment: one([], [], [["SHUTDOWN_TIMEOUT", one("0", "2", "9", "30")]]),
+    signals: [...signals.toSorted(([a], [b]) => a - b), last],
+  };
+}
+
+Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run survives being written down`, () => {
+  for (let seed = 1; seed <= WORLDS; seed++) {
+    const world = makeWorld(randomFrom(seed));
+    const overall = Number(world.environment?.[0]?.[1] ?? 9);
+    try {
+      const { stopSeconds, status } = live(world);
+      // What nothing can kill costs a moment in each step, and the last scripts always get a second.
+      assert(stopSeconds <= Math.max(overall, 2.5) + 0.5, `it takes ${stopSeconds} s`);
+      assert(status >= 0 && status < 256, `status ${status}`);
+    } catch (error) {
+      throw new Error(`World ${seed}: ${JSON.stringify(world)}: ${error}`, { cause: error });
+    }
+  }
+});
