@@ -188,10 +188,14 @@ export function kill(pid: number, signal: number): boolean {
 
 const wstatus = new Int32Array(1);
 
-/** Collects one child that has ended, or notices one that was stopped; never blocks. waitpid(2) */
-export function reap(): Exit | Suspension | "nothing yet" | "no child" {
+/**
+ * Collects a child that has ended, or notices one that was stopped; never blocks. waitpid(2)
+ *
+ * @param which the child; without it any, for which the kernel may have to look through all of them
+ */
+export function reap(which = -1): Exit | Suspension | "nothing yet" | "no child" {
   const WNOHANG = 1, WUNTRACED = 2, STOPPED = 0x7f;
-  const pid = c.waitpid(-1, wstatus, WNOHANG | WUNTRACED);
+  const pid = c.waitpid(which, wstatus, WNOHANG | WUNTRACED);
   if (pid < 0) return "no child"; // There is no other error without blocking.
   if (pid === 0) return "nothing yet";
   const [signal, value] = [wstatus[0] & 0x7f, (wstatus[0] >> 8) & 0xff];
@@ -422,6 +426,15 @@ export function readFile(path: ByteString, limit = Infinity): ByteString {
   c.close(file);
   if (failure) throw failure;
   return text;
+}
+
+/** Reads the beginning of a file into a buffer. Gives how many bytes that are: none when it cannot be read. */
+export function readBeginning(path: ByteString, buffer: Uint8Array<ArrayBuffer>): number {
+  const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC, 0);
+  if (file < 0) return 0;
+  const count = Number(c.read(file, buffer, BigInt(buffer.length)));
+  c.close(file);
+  return Math.max(0, count);
 }
 
 /**

@@ -1,7 +1,15 @@
 import { SIGNALS } from "../posix/signals.ts";
 import { type Limits, readLimits } from "./limits.ts";
 import { type Stage } from "./hooks.ts";
-import { type Action, type Child, childFor, type Run, type Step, type Stop } from "./run.ts";
+import {
+  type Action,
+  type Child,
+  childFor,
+  isCrowded,
+  type Run,
+  type Step,
+  type Stop,
+} from "./run.ts";
 import { type ProcessInfo } from "./processes.ts";
 
 /** Decides what to do next, by all that has happened. Pure. */
@@ -124,7 +132,7 @@ function endRunit(run: Run, time: Time): Action | undefined {
   return end(run, childFor(run, "runit"), time, SIGNALS.SIGTERM, (toldAt) => toldAt + 0.05);
 }
 
-/** How soon a runsv ends that has heard its SIGTERM and has nothing to look after, in seconds; it need not be exact. */
+/** How soon a runsv ends that has heard its SIGTERM and can do nothing more, in seconds; it need not be exact. */
 const IDLE_SECONDS = 0.05;
 /** A runsv whose service ended within its first second sleeps for one before it ends itself. */
 const SLEEP_SECONDS = 1;
@@ -141,7 +149,7 @@ const FORK_POLL_SECONDS = 0.02;
 function endServices(run: Run, { limits, since, latest }: Time): Action | undefined {
   const { seen, runitPid, services: { directory, limits: own = {}, last = [] } = {} } = run;
   if (runitPid === undefined) return undefined;
-  if (!seen) return { do: "list" };
+  if (!seen) return { do: "list", which: "services" };
   const children = seen.processes.filter(({ parent, ours }) =>
     ours && (parent === run.pid || parent === runitPid)
   );
@@ -168,14 +176,16 @@ function endServices(run: Run, { limits, since, latest }: Time): Action | undefi
   if (isForking && run.now < since + SLEEP_SECONDS) return look(run, FORK_POLL_SECONDS);
   if (waiting.length === 0) return undefined;
   const parents = new Set(seen.processes.map(({ parent }) => parent));
+  const unreachable = new Set(pidsOf(seen.processes.filter(({ reachable }) => !reachable)));
   const toldAt = (pid: number) => run.ending[pid]?.toldAt ?? run.now;
   const idle = waiting.filter(({ pid, service }) =>
-    service === 0 && !parents.has(pid) && run.ending[pid]?.killedAt === undefined &&
-    toldAt(pid) + IDLE_SECONDS <= run.now
+    (service === 0 && !parents.has(pid) || unreachable.has(service ?? 0)) &&
+    run.ending[pid]?.killedAt === undefined && toldAt(pid) + IDLE_SECONDS <= run.now
   );
   if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
   const isYoung = waiting.some(({ pid }) => run.now < toldAt(pid) + SLEEP_SECONDS);
-  return look(run, isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS, ...fates.map(({ fate }) => fate));
+  const pause = isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS;
+  return { ...look(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
 }
 
 /**
@@ -217,14 +227,24 @@ function runPostShutdownScripts(run: Run, { limits, since, latest }: Time): Acti
 
 /**
  * The remaining processes. All at once: a script whose child is told before itself goes on to its next command. Whoever is
- * born during this is told when it is seen; at last they are killed.
+ * born during this is told when it is seen; at last they are killed. A crowd is told before it is listed.
  */
 function endProcesses(run: Run, { limits, since, latest }: Time): Action | undefined {
   if (!run.options.killAllOnExit) return undefined;
-  if (!run.seen) return { do: "list" };
+  const until = Math.min(since + limits.everybody, latest);
+  if (isCrowded(run)) {
+    if (run.ending[-1]?.toldAt === undefined) return terminate([-1]);
+    if (run.now >= until) return { do: "begin", step: "kill" };
+    // To collect one of thousands takes the kernel milliseconds: they are not waited for one by one, and go when we go.
+    const listAt = (run.seen?.at ?? since) + run.listSeconds;
+    const canList = listAt + run.listSeconds < until;
+    if (!canList || run.now < listAt) {
+      return { do: "wait", until: canList ? listAt : until, for: [] };
+    }
+  }
+  if (!run.seen) return { do: "list", which: "all" };
   const left = run.seen.processes.filter(({ reachable }) => reachable);
   if (left.length === 0) return undefined;
-  const until = Math.min(since + limits.everybody, latest);
   if (run.now >= until) return { do: "begin", step: "kill" };
   const untold = left.filter(({ pid }) => run.ending[pid]?.toldAt === undefined);
   if (untold.length > 0) {
@@ -244,7 +264,7 @@ function killProcesses(run: Run, { since }: Time): Action | undefined {
       ? signal("kill", [-1], [SIGNALS.SIGKILL])
       : undefined;
   }
-  if (!run.seen) return { do: "list" };
+  if (!run.seen) return { do: "list", which: "all" };
   const left = run.seen.processes.filter(({ reachable }) => reachable);
   if (left.length === 0 || run.now >= since + KILL_SECONDS) return undefined;
   const pids = pidsOf(left);
@@ -366,10 +386,11 @@ function describe({ name, pid, purpose: { kind } }: Child) {
 }
 
 /** Looks at the processes again after so long, and no more than a fifth of the time is spent with looking. */
-function look(run: Run, pauseSeconds: number, ...fates: readonly Fate[]): Action {
-  const { at, seconds } = run.seen!;
+function look(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
+  const { at } = run.seen!;
   const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
-  return { do: "wait", until: Math.min(...due, at + Math.max(pauseSeconds, 4 * seconds)) };
+  const until = Math.min(...due, at + Math.max(pauseSeconds, 4 * run.listSeconds));
+  return { do: "wait" as const, until };
 }
 
 function pidsOf(processes: readonly ProcessInfo[]): number[] {

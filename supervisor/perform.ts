@@ -84,13 +84,13 @@ function act(action: Action, run: Run): Outcome {
       return sendSignals(action);
     case "list": {
       const start = monotonicSeconds();
-      const processes = listProcesses();
+      const processes = listProcesses(action.which);
       return { type: "listed", seconds: monotonicSeconds() - start, processes };
     }
     case "begin":
       return { type: "began", step: action.step };
     case "wait":
-      return wait(action.until ?? Infinity, run);
+      return wait(action, run);
     case "exit":
       return exit(action.status);
   }
@@ -191,28 +191,40 @@ const STOPS = signalSet(STOP_SIGNALS);
 const ALL = signalSet(allSignalsBut(...FAULTS));
 
 /** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
-function wait(until: number, run: Run): Outcome {
+function wait({ until = Infinity, for: which }: Action & { do: "wait" }, run: Run): Outcome {
   for (;;) {
     const received = waitForSignal(SIGNALS_TO_US, 0);
     if (received) return { type: "received", received };
-    const outcome = reapAll(run);
+    const outcome = which ? reapThese(which) : reapAll(run);
     if (outcome) return outcome;
     const seconds = until - monotonicSeconds();
     if (seconds <= 0) return { type: "time" };
-    const next = waitForSignal(ALL, seconds);
+    const next = waitForSignal(which?.length === 0 ? SIGNALS_TO_US : ALL, seconds);
     if (next && next.signal !== SIGNALS.SIGCHLD) return { type: "received", received: next };
   }
 }
 
+/** Among thousands of children each of these takes the kernel a while: then it is time to look at the clock. */
+const MOST_AT_ONCE = 100;
+
 function reapAll(run: Run): Outcome | undefined {
   const exits: Exit[] = [], suspended: Suspension[] = [];
-  let child = reap();
-  for (; typeof child === "object"; child = reap()) {
+  let childless = false;
+  while (exits.length < MOST_AT_ONCE) {
+    const child = reap();
+    childless = child === "no child";
+    if (typeof child !== "object") break;
     if ("status" in child) exits.push(child);
     else suspended.push(child);
   }
   if (exits.length + suspended.length === 0) return undefined;
   const main = childFor(run, "main");
   if (main?.ownsTerminal && exits.some(({ pid }) => pid === main.pid)) giveTerminal();
-  return { type: "ended", exits, suspended, childless: child === "no child" };
+  return { type: "ended", exits, suspended, childless };
+}
+
+function reapThese(pids: readonly number[]): Outcome | undefined {
+  const ended = pids.map((pid) => reap(pid)).filter((child) => typeof child === "object");
+  const exits = ended.filter((child) => "status" in child);
+  return exits.length > 0 ? { type: "ended", exits, suspended: [], childless: false } : undefined;
 }

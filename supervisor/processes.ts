@@ -1,9 +1,10 @@
-import { type ByteString } from "../posix/bytes.ts";
+import { type ByteString, fromBytes } from "../posix/bytes.ts";
 import {
   getpid,
   identity,
   kill,
   listDirectory,
+  readBeginning,
   readFile,
   readLink,
   readRegularFile,
@@ -32,8 +33,10 @@ export interface ProcessInfo {
 /**
  * Lists who runs here besides us: as PID 1 everybody in the container, otherwise our descendants. Zombies have ended,
  * and do not count.
+ *
+ * @param which only runit's own processes, and what they have started in their sessions, or all
  */
-export function listProcesses(): ProcessInfo[] {
+export function listProcesses(which: "all" | "services"): ProcessInfo[] {
   const ours = getpid();
   if (readLink("/proc/self") !== String(ours)) {
     const all = { pid: -1, parent: 0, session: 0, program: "", name: "", reachable: true };
@@ -43,15 +46,28 @@ export function listProcesses(): ProcessInfo[] {
     const pid = Number(name);
     return Number.isInteger(pid) && pid !== ours ? examine(pid) : [];
   });
-  const chosen = ours === 1 ? others : descendants(others, ours);
-  return chosen.map(describe);
+  const within = ours === 1 ? others : descendants(others, ours);
+  const chosen = which === "all" ? within : servicesOf(within);
+  const reachesAll = maySignalAnyone();
+  return chosen.flatMap((process) => describe(process, reachesAll));
 }
 
 type Stat = Pick<ProcessInfo, "pid" | "parent" | "session" | "program">;
 
+function servicesOf(processes: readonly Stat[]): Stat[] {
+  const isRunit = ({ program }: Stat) => program === "runsv" || program === "runsvdir";
+  const runit = new Set(processes.filter(isRunit).map(({ pid }) => pid));
+  return processes.filter(({ pid, parent, session }) =>
+    runit.has(pid) || runit.has(parent) || runit.has(session)
+  );
+}
+
+/** As much of /proc/PID/stat as we need: this is done thousands of times where a container is full. */
+const beginning = new Uint8Array(128);
+
 /** Reads what the kernel says of a process; nothing of one that has ended. */
 function examine(pid: number): Stat[] {
-  const text = read(() => readFile(`/proc/${pid}/stat`, 512));
+  const text = fromBytes(beginning.subarray(0, readBeginning(`/proc/${pid}/stat`, beginning)));
   const end = text.lastIndexOf(")"); // The name may hold parentheses.
   if (end < 0) return [];
   const [state, parent, , session] = text.slice(end + 2).split(" ", 4);
@@ -60,18 +76,28 @@ function examine(pid: number): Stat[] {
   return [{ pid, parent: Number(parent), session: Number(session), program }];
 }
 
-function describe(process: Stat): ProcessInfo {
+/** Whether we have the capability KILL. capabilities(7) */
+function maySignalAnyone(): boolean {
+  const CAP_KILL = 5n;
+  const [, effective = "0"] =
+    read(() => readFile("/proc/self/status")).match(/^CapEff:\s*(\w+)$/m) ?? [];
+  return (BigInt(`0x${effective}`) >> CAP_KILL & 1n) === 1n;
+}
+
+function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
   const { pid, program } = process;
-  const known = { ...process, name: printable(program), reachable: kill(pid, 0) };
-  if (program !== "runsv" && program !== "runsvdir") return known;
+  const reachable = reachesAll || kill(pid, 0);
+  if (!reachable && !stat(`/proc/${pid}`)) return []; // It has just ended.
+  const known = { ...process, name: printable(program), reachable };
+  if (program !== "runsv" && program !== "runsvdir") return [known];
   const ours = stat(`/proc/${pid}`)?.uid === identity().uid;
   // No service has so long a name. What follows the name is somebody else's, who only calls itself a runsv.
   const words = read(() => readFile(`/proc/${pid}/cmdline`, 512)).split("\0");
   const name = program === "runsv" && words.length === 3 || program === "runsvdir"
     ? printable(words.at(-2) ?? "")
     : known.name;
-  if (program === "runsvdir" || !ours) return { ...known, name, ours };
-  return { ...known, name, ours, service: serviceOf(pid) };
+  const service = program === "runsv" && ours ? serviceOf(pid) : undefined;
+  return [{ ...known, name, ours, service }];
 }
 
 /** The process that a runsv looks after. It works in its service's folder, whose files may be anything. */

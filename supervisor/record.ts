@@ -7,6 +7,7 @@ import {
   childFor,
   type Ending,
   type Event,
+  isCrowded,
   type Message,
   type Run,
   type Stop,
@@ -63,8 +64,8 @@ export function record(before: Run, event: Event): Run {
     case "signalled":
       return recordSignals(run, event);
     case "listed": {
-      const { now: at, seconds, processes } = event;
-      return { ...run, seen: { at, seconds, processes }, ending: stillEnding(run, event) };
+      const { now: at, seconds: listSeconds, processes } = event;
+      return { ...run, seen: { at, processes }, listSeconds, ending: stillEnding(run, event) };
     }
     case "began": {
       const { now: since, step } = event;
@@ -189,7 +190,12 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
   const records = Object.entries(run.ending).filter(([pid, ending]) =>
     isStill(Number(pid), ending)
   );
-  return Object.fromEntries(records);
+  const { toldAt } = run.ending[-1] ?? {};
+  const isKnown = records.some(([pid, ending]) => Number(pid) > 0 && ending.toldAt === toldAt);
+  if (toldAt === undefined || isKnown || !isCrowded(run)) return Object.fromEntries(records);
+  // It was told before it was listed.
+  const crowd = processes.map(({ pid, program }) => [pid, { toldAt, program }]);
+  return Object.fromEntries([...crowd, ...records]);
 }
 
 function stop(run: Run, how: Pick<Stop, "signal" | "status">): Run {

@@ -99,8 +99,10 @@ export interface Run {
   /** The main command was stopped by the terminal, where nobody can continue it. */
   suspended: boolean;
   stop?: Stop;
-  /** Who else runs here, and how long it took to list them; absent when they are to be listed. */
-  seen?: { at: number; seconds: number; processes: readonly ProcessInfo[] };
+  /** Who else runs here; absent when they are to be listed. */
+  seen?: { at: number; processes: readonly ProcessInfo[] };
+  /** How long it took to list them the last time. */
+  listSeconds: number;
   /** Who is to end, by PID; −1 is everybody. */
   ending: Readonly<Record<number, Ending>>;
   /** What is still to be said, and which warnings have been. */
@@ -131,9 +133,14 @@ export type Action =
     /** Of whom this is told. */
     whom?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
   }
-  | { do: "list" }
+  | { do: "list"; which: "all" | "services" }
   | { do: "begin"; step: Step }
-  | { do: "wait"; until?: number }
+  | {
+    do: "wait";
+    until?: number;
+    /** The children that matter now; without it all. */
+    for?: readonly number[];
+  }
   | { do: "exit"; status: number };
 
 /** What came of an action. */
@@ -187,6 +194,7 @@ export function newRun(
     serviceEnded: false,
     forward: [],
     suspended: false,
+    listSeconds: 0,
     ending: {},
     messages: [],
     warned: [],
@@ -197,6 +205,11 @@ export function newRun(
 /** What a person calls a process: a main command by its first word. */
 export function nameOf(purpose: Purpose, argv: readonly ByteString[]): ByteString {
   return purpose.kind === "runit" ? "runit daemon" : argv[0];
+}
+
+/** Whether there are so many thousands of processes that even to list them takes long. */
+export function isCrowded({ pid, listSeconds }: Run): boolean {
+  return pid === 1 && listSeconds > 0.5;
 }
 
 /** The child that is there for this, if it runs. */

@@ -44,7 +44,7 @@ Deno.test("a main command that is stopped, and one that does not stop, are named
   await container.says("Running sh");
   assertEquals(await container.stop(), 137);
   const { stderr } = await container.logs();
-  assertStringIncludes(stderr, "*** Init system aborted.\n");
+  assert(!stderr.includes("aborted"), "the boot got through");
   assertMatch(stderr, /^\*\*\* Shutting down sh \(PID \d+\)\.\.\.$/m);
   assertMatch(stderr, /^\*\*\* sh \(PID \d+\) did not shut down in time\. Forcing it to exit\.$/m);
   assertMatch(stderr, /^\*\*\* sh exited with status 137\..*$/m);

@@ -31,6 +31,36 @@ COPY post /etc/my_init.post_shutdown.d/post`,
   assert(seconds < 5, `${seconds} s`);
 });
 
+Deno.test("15,000 processes, 800 services and 200 that only call themselves runsv stop within the deadline, status and all", async () => {
+  await using image = await derive(
+    `COPY service /etc/service/s1/run
+RUN cd /etc/service && for i in $(seq 2 800); do cp -r s1 s$i; done
+RUN mkdir -p /hostile/supervise && ln -s /dev/zero /hostile/supervise/stat && cp /usr/bin/perl /hostile/runsv
+COPY many /usr/local/bin/many`,
+    {
+      service: "#!/bin/sh\nexec sleep 100000\n",
+      many: `#!/usr/bin/perl
+        $SIG{TERM} = sub { exit 5 };
+        chdir "/hostile";
+        for (1 .. 200) { fork or exec "./runsv", "-e", "sleep 100000", ("x" x 120_000) x 15 }
+        for (1 .. 15_000) { next if fork; $SIG{TERM} = $_ % 3 ? "DEFAULT" : "IGNORE"; sleep 100000 while 1 }
+        $| = 1; print "storm ready\n";
+        sleep 100000 while 1;
+      `,
+    },
+  );
+  await using container = await startContainer([
+    "my_init",
+    "--skip-startup-files",
+    "--",
+    "/usr/local/bin/many",
+  ], { from: image.name });
+  await container.says("storm ready\n", 120);
+  const services = async () => (await container.exec("pgrep", "-xc", "sleep")).stdout.trim();
+  await until(async () => await services() === "800", 120);
+  assertEquals(await container.stop(10), 5, "its own, and not that of docker's KILL");
+});
+
 Deno.test("kill -TERM 1 from inside, among 500 orphans, ends them and the container in order (W19)", async () => {
   await using container = await startContainer([
     "my_init",
