@@ -1,5 +1,6 @@
 import { type ByteString, fromUnicode, toUnicode } from "../posix/bytes.ts";
-import { type Environment, PERSONAL } from "./environment.ts";
+import { type Environment } from "./environment.ts";
+import { PERSONAL } from "./policy.ts";
 
 /** Names that bash refuses to set, so that sourcing a file which does so fails. */
 const READ_ONLY_IN_BASH = ["BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS"];

@@ -15,8 +15,8 @@ import {
 } from "../posix/libc.ts";
 import { findProgram } from "../posix/programs.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
-import { exportDirectory, importDirectory, readFiles, writeDumps } from "../env/directory.ts";
-import { beginWith, get, reloadFrom, toStrings, withVariables } from "../env/environment.ts";
+import { loadEnvironment, reloadEnvironment } from "../env/directory.ts";
+import { get, toStrings } from "../env/environment.ts";
 import { findHooks } from "./hooks.ts";
 import { lookAround } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
@@ -82,22 +82,11 @@ function say(messages: readonly Message[], quiet: boolean): void {
   }
 }
 
-function readEnvironment(run: Run): Outcome {
-  const { environment: before, unwritten } = run;
-  const { variables, warnings } = importDirectory();
-  if (run.directory === "stale") {
-    const environment = variables ? reloadFrom(variables, before, unwritten) : before;
-    if (variables) warnings.push(...writeDumps(environment));
-    return { type: "environment", environment, unwritten, warnings };
-  }
-  const first = beginWith(before, variables ?? []);
-  const secrets = readFiles(first);
-  const environment = withVariables(first, secrets.variables);
-  warnings.push(...secrets.warnings);
-  if (!variables) return { type: "environment", environment, unwritten, warnings };
-  const exported = exportDirectory(environment, variables);
-  warnings.push(...exported.warnings, ...writeDumps(environment));
-  return { type: "environment", environment, unwritten: exported.unwritten, warnings };
+function readEnvironment({ directory, environment, unwritten }: Run): Outcome {
+  const loaded = directory === "stale"
+    ? reloadEnvironment(environment, unwritten)
+    : loadEnvironment(environment);
+  return { type: "environment", ...loaded };
 }
 
 /**

@@ -258,13 +258,90 @@ Deno.test("HOME from the directory reaches the command when the container was gi
   assertEquals(env.HOME, "/stored");
 });
 
-Deno.test("FILE__NAME gives NAME the content of a file (W20)", async () => {
+Deno.test("FILE__NAME gives NAME the content of a file, at the end of the boot as well (W20)", async () => {
   const { env, stderr } = await environmentOf({
-    env: { FILE__SECRET: "/mnt/secret", FILE__MISSING: "/mnt/nosuch" },
-    files: { ...script, ...directory, "/mnt/secret": "s3cret\n" },
+    env: { FILE__SECRET: "/mnt/secret", SECRET: "public" },
+    files: {
+      "/mnt/secret": "s3cret\n",
+      "/mnt/other": "0ther\n",
+      "/etc/container_environment/FILE__OTHER": "/mnt/other\n",
+      "/etc/my_init.d/1":
+        '#!/bin/sh\ntest "$SECRET$OTHER" = s3cret0ther && rm /mnt/secret && echo new >/mnt/new && ' +
+        "echo /mnt/new >/etc/container_environment/FILE__NEW\n",
+      "/etc/my_init.d/2": '#!/bin/sh\ntest "$SECRET$OTHER$NEW" = s3cret0thernew\n',
+    },
   });
-  assertEquals([env.SECRET, env.MISSING], ["s3cret", undefined]);
-  assertStringIncludes(stderr, "/mnt/nosuch");
+  assertEquals(stderr, "");
+  assertEquals([env.SECRET, env.OTHER, env.NEW], ["s3cret", "0ther", "new"]);
+});
+
+Deno.test("a value from a FILE__ variable is in no file of ours, its path is", async () => {
+  await using init = await startInit(show, {
+    env: { FILE__SECRET: "/mnt/secret", OPEN: "x" },
+    files: { ...script, ...directory, "/mnt/secret": "s3cret\n" },
+    before: "mount -t tmpfs t /run; mkdir /etc/pam.d; touch /etc/pam.d/container-environment",
+    after: "cp /run/*.pam /mnt/pam || :; grep -rl s3cret /etc /run",
+  });
+  const { stdout } = await init.end();
+  assertStringIncludes(stdout, "SECRET=s3cret\0");
+  assertEquals(stdout.split("\0").at(-1), "", "grep finds nothing");
+  for (const file of [".json", ".sh", "/FILE__SECRET"]) {
+    assertStringIncludes(init.read(`/etc/container_environment${file}`)!, "/mnt/secret", file);
+  }
+});
+
+Deno.test("a startup script takes a secret away by removing FILE__NAME", async () => {
+  const { env } = await environmentOf({
+    env: { FILE__SECRET: "/mnt/secret" },
+    files: {
+      ...directory,
+      "/mnt/secret": "s3cret\n",
+      "/etc/my_init.d/x": "#!/bin/sh\nrm /etc/container_environment/FILE__SECRET\n",
+    },
+  });
+  assertEquals(env, { PRESENT: "yes", PATH });
+});
+
+const faultyFiles: Record<string, [string, string]> = {
+  "no path": ["", "it is empty; let it be the path of a file"],
+  "no file": ["/mnt/nosuch", "No such file or directory; mount it, or correct the path"],
+  "a directory": ["/mnt", "it is a directory; name a file in it"],
+  "a device": ["/dev/null", "it is not a regular file"],
+  "an empty file": ["/mnt/empty", "the file is empty; write the value there"],
+  "a file of one newline": ["/mnt/newline", "the file is empty; write the value there"],
+  "a NUL byte": ["/mnt/nul", "the value of a variable cannot have a NUL byte"],
+  "too much": ["/mnt/huge", "it is too large for a variable (at most 131071 bytes)"],
+};
+for (const [what, [file, reason]] of Object.entries(faultyFiles)) {
+  Deno.test(`FILE__NAME that leads to ${what} gets one warning, by its name`, async () => {
+    const { env, stderr } = await environmentOf({
+      env: { FILE__NAME: file },
+      files: {
+        ...script,
+        ...directory,
+        "/mnt/empty": "",
+        "/mnt/newline": "\n",
+        "/mnt/nul": "a\0b",
+        "/mnt/huge": "x".repeat(131_067),
+      },
+    });
+    assertEquals(env, { FILE__NAME: file, PRESENT: "yes", PATH });
+    assertEquals(stderr, `*** Ignoring FILE__NAME=${file}: ${reason}\n`);
+  });
+}
+
+Deno.test("FILE__NAME that may not be read says who has to be let", async () => {
+  await using init = await startInit([], {
+    before:
+      "chmod 600 /mnt/secret; exec setpriv --reuid 1000 --regid 1000 --clear-groups env -i FILE__A=/mnt/secret PATH=$PATH:/mnt/bin my_init --quiet --skip-runit -- true",
+    files: { "/mnt/secret": "s" },
+  });
+  const { status, stderr } = await init.end();
+  assertEquals(status, 0);
+  assertEquals(
+    stderr,
+    "*** Ignoring FILE__A=/mnt/secret: Permission denied; let UID 1000 read it\n",
+  );
 });
 
 Deno.test("of a name that was given twice one value is taken, and nothing breaks", async () => {

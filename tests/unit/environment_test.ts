@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { fromBytes, fromUnicode, toBytes, toUnicode } from "../../posix/bytes.ts";
-import { beginWith, parseEnvironment, reloadFrom } from "../../env/environment.ts";
+import { parseEnvironment } from "../../env/environment.ts";
+import { beginWith, missingSecrets, reloadFrom, withoutSecrets } from "../../env/policy.ts";
 import { toJson, toShell } from "../../env/dumps.ts";
 
 Deno.test("a byte string holds every byte, and gives it back", () => {
@@ -45,6 +46,28 @@ Deno.test("reloadFrom() takes over what a script has changed, and keeps what nev
     ["NEW", "3"],
     ["a/b", "unwritten"],
   ]);
+});
+
+Deno.test("a secret survives a reload, unless its FILE__ variable has gone or leads elsewhere", () => {
+  const before: [string, string][] = [
+    ["FILE__KEPT", "/kept"],
+    ["KEPT", "secret"],
+    ["FILE__GONE", "/gone"],
+    ["GONE", "secret"],
+    ["FILE__MOVED", "/old"],
+    ["MOVED", "secret"],
+    ["FILE__UNREAD", "/unread"],
+  ];
+  const directory: [string, string][] = [
+    ["FILE__KEPT", "/kept"],
+    ["KEPT", "public"],
+    ["FILE__MOVED", "/new"],
+    ["FILE__UNREAD", "/unread"],
+  ];
+  const environment = reloadFrom(directory, before, []);
+  assertEquals(environment, [...directory.with(1, ["KEPT", "secret"])]);
+  assertEquals(missingSecrets(environment, before).map(({ name }) => name), ["MOVED", "UNREAD"]);
+  assertEquals(withoutSecrets(environment), environment.filter(([name]) => name !== "KEPT"));
 });
 
 Deno.test("toShell() quotes what needs it and leaves out what is personal", () => {
