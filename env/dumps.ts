@@ -2,13 +2,23 @@ import { type ByteString, fromUnicode, toUnicode } from "../posix/bytes.ts";
 import { type Environment } from "./environment.ts";
 import { PERSONAL } from "./policy.ts";
 
-/** Names that bash refuses to set, so that sourcing a file which does so fails. */
-const READ_ONLY_IN_BASH = ["BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS"];
+/**
+ * Names that bash keeps for itself: setting one fails, complains, changes the shell, or evaluates the value, which runs
+ * the commands in it. dash does not even start with a wrong OPTIND.
+ *
+ * @see https://www.gnu.org/software/bash/manual/html_node/Bash-Variables.html
+ */
+const KEPT_BY_SHELLS = new Set<ByteString>([
+  ...["BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"], // Read-only.
+  ...["BASHPID", "BASH_MONOSECONDS", "BASH_SUBSHELL", "EPOCHREALTIME", "EPOCHSECONDS", "HISTCMD"],
+  ...["LINENO", "OPTIND", "RANDOM", "SECONDS", "SRANDOM"], // Numbers.
+  ...["BASH_ARGV0", "BASH_COMPAT", "BASH_XTRACEFD"], // Not for every value.
+]);
 
 /**
  * Prints an environment for shells: a line `export NAME=value` for each variable, fit for sh, dash and bash.
  * What a name cannot hold becomes `_`; where two names then are the same, the one that needed no change wins, else
- * the first. Each change gets a warning.
+ * the first. Each change gets a warning, and each variable that is left out.
  */
 export function toShell(
   environment: Environment,
@@ -20,10 +30,10 @@ export function toShell(
   for (const [name, value] of dumped) {
     const shellName = name.replaceAll(/[^A-Za-z0-9_]/g, "_").replace(/^[0-9]/, "_");
     const changed = shellName !== name;
-    if (
-      READ_ONLY_IN_BASH.includes(name) || changed && (taken.has(shellName) || lines.has(shellName))
-    ) {
-      warnings.push(`Variable ${name} is left out of the shell's dump: its name is taken there`);
+    const kept = KEPT_BY_SHELLS.has(shellName);
+    if (kept || changed && (taken.has(shellName) || lines.has(shellName))) {
+      const why = kept ? `bash keeps ${shellName} for itself` : "its name is taken there";
+      warnings.push(`Variable ${name} is left out of the shell's dump: ${why}`);
       continue;
     }
     if (changed) warnings.push(`Variable ${name} is ${shellName} in the shell's dump`);

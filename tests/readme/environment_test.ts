@@ -80,6 +80,21 @@ Deno.test("the readme's session that shows the dumps", async () => {
   );
 });
 
+Deno.test("the shell's dump runs no code in the image's own shells, whatever the names", async () => {
+  const names =
+    "BASHPID BASH_COMPAT EPOCHSECONDS EUID HISTCMD LINENO RANDOM SECONDS SHELLOPTS";
+  await using container = await startContainer([], {
+    options: [...names.split(" "), "A"].flatMap((name) => ["-e", `${name}=a[$(touch /ran)]`]),
+  });
+  await container.booted();
+  for (const shell of ["sh", "bash", "bash --posix", "bash -eu"]) {
+    const printed = await container.sh(
+      `env -i ${shell} -c '. /etc/container_environment.sh; echo "$A"' 2>&1; ls /ran 2>&1 || :`,
+    );
+    assertMatch(printed, /^a\[\$\(touch \/ran\)\]\n.*No such file or directory\n$/, shell);
+  }
+});
+
 Deno.test("a startup script that alters the files alters the environment of all that follows", async () => {
   await using built = await derive(
     `
