@@ -4,13 +4,14 @@ import {
   findGroup,
   identity,
   listDirectory,
+  mayWrite,
   readFile,
   stat,
   SystemError,
   unlink,
 } from "../posix/libc.ts";
-import { replaceFile, UNFINISHED } from "../posix/files.ts";
-import { toJson, toShell } from "./dumps.ts";
+import { replaceFile, UNFINISHED, writeAnew } from "../posix/files.ts";
+import { toJson, toPam, toShell } from "./dumps.ts";
 import { type Environment, type Variable, withVariables } from "./environment.ts";
 import {
   beginWith,
@@ -32,11 +33,16 @@ export interface Loaded {
   warnings: ByteString[];
 }
 
-/** Makes the environment out of what the container was given and what the directory holds, and writes it there. */
-export function loadEnvironment(given: Environment): Loaded {
+/**
+ * Makes the environment out of what the container was given and what the directory holds, and writes it there.
+ *
+ * @param hasServices whether services will run
+ */
+export function loadEnvironment(given: Environment, hasServices: boolean): Loaded {
   const { variables, warnings } = importDirectory();
   const begun = beginWith(given, variables ?? []);
   const environment = withVariables(begun, readSecrets(missingSecrets(begun), warnings));
+  warnings.push(...writePam(environment, hasServices));
   if (!variables) return { environment, unwritten: [], warnings };
   const exported = exportDirectory(withoutSecrets(environment), variables);
   warnings.push(...exported.warnings, ...writeDumps(environment));
@@ -44,13 +50,17 @@ export function loadEnvironment(given: Environment): Loaded {
 }
 
 /** Makes it anew after a startup script, which may have changed the directory. */
-export function reloadEnvironment(before: Environment, unwritten: readonly ByteString[]): Loaded {
+export function reloadEnvironment(
+  before: Environment,
+  unwritten: readonly ByteString[],
+  hasServices: boolean,
+): Loaded {
   const { variables, warnings } = importDirectory();
   if (!variables) return { environment: before, unwritten, warnings };
   const reloaded = reloadFrom(variables, before, unwritten);
   const secrets = readSecrets(missingSecrets(reloaded, before), warnings);
   const environment = withVariables(reloaded, secrets);
-  warnings.push(...writeDumps(environment));
+  warnings.push(...writeDumps(environment), ...writePam(environment, hasServices));
   return { environment, unwritten, warnings };
 }
 
@@ -174,6 +184,35 @@ function writeDumps(all: Environment): ByteString[] {
     replaceFile(`${DIRECTORY}.json`, toJson(environment), fresh);
   }, warnings);
   return warnings;
+}
+
+/** Whose line in a service's PAM file brings the environment, and where it looks. */
+const PAM_RULE = "/etc/pam.d/container-environment";
+const PAM_FILE = "/run/container_environment.pam";
+/** The services that start programs by PAM. */
+const PAM_SERVICES = ["cron", "sshd"];
+
+/**
+ * Writes the environment for PAM, which reads it as root. Where /run cannot be written nothing is said: cron and sshd,
+ * which need it, do so.
+ *
+ * @returns warnings, if such a service is to run
+ */
+function writePam(environment: Environment, hasServices: boolean): ByteString[] {
+  if (!stat(PAM_RULE) || !mayWrite("/run")) return [];
+  const { text, warnings } = toPam(withoutSecrets(environment), longestPamLine());
+  attempt(() => writeAnew(PAM_FILE, text, { mode: 0o600, uid: 0, gid: 0 }), warnings);
+  const isUsed = hasServices &&
+    PAM_SERVICES.some((name) =>
+      stat(`/etc/service/${name}/run`) && !stat(`/etc/service/${name}/down`)
+    );
+  return isUsed ? warnings : [];
+}
+
+/** PAM reads lines into a buffer of 1 kB on Ubuntu 16.04, and of 8 kB on newer bases. */
+function longestPamLine(): number {
+  const release = attempt(() => readFile("/etc/os-release", 10_000), []) ?? "";
+  return /^VERSION_ID="16\.04"$/m.test(release) ? 1000 : 8000;
 }
 
 /** Does something with files; a failure becomes a warning. */

@@ -1,5 +1,5 @@
 import { type ByteString, fromUnicode, toUnicode } from "../posix/bytes.ts";
-import { type Environment } from "./environment.ts";
+import { type Environment, type Variable } from "./environment.ts";
 import { PERSONAL } from "./policy.ts";
 
 /**
@@ -50,14 +50,41 @@ export function toJson(environment: Environment): ByteString {
   return fromUnicode(`{${members.join(", ")}}`);
 }
 
+/** What belongs to one process, one user or one terminal, and what only a startup script needs. */
+const NOT_FOR_SESSIONS = new Set<ByteString>([
+  ...PERSONAL,
+  ...["LOGNAME", "MAIL", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "SSH_AUTHORIZED_KEYS"],
+]);
+
+/**
+ * Prints an environment for `pam_env`, which gives it to cron jobs and SSH sessions. Its format has no way to write a
+ * newline or a `#`, and it cuts lines: such variables are left out, with one warning.
+ *
+ * @param longest how many bytes `NAME=value` may have
+ */
+export function toPam(
+  environment: Environment,
+  longest: number,
+): { text: ByteString; warnings: ByteString[] } {
+  const wanted = environment.filter(([name]) => !NOT_FOR_SESSIONS.has(name)).toSorted(compareNames);
+  const fits = ([name, value]: Variable) =>
+    /^[A-Za-z0-9_]+$/.test(name) && !/[\n#]/.test(value) &&
+    name.length + 1 + value.length <= longest;
+  // PAM takes away the first quote and the last, and nothing in between.
+  const text = wanted.filter(fits).map(([name, value]) => `${name}="${value}"\n`).join("");
+  const names = wanted.filter((variable) => !fits(variable)).map(([name]) => name);
+  const warnings = names.length === 0 ? [] : [
+    `Not in the environment of cron jobs and SSH sessions, because of a #, a newline, the name or the length: ` +
+    `${names.join(", ")}. They can source /etc/container_environment.sh`,
+  ];
+  return { text, warnings };
+}
+
 /** Quotes a value for a shell when it needs that. */
 function quote(value: ByteString): ByteString {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`;
 }
 
-function compareNames(
-  [a]: readonly [ByteString, ByteString],
-  [b]: readonly [ByteString, ByteString],
-) {
+function compareNames([a]: Variable, [b]: Variable) {
   return a < b ? -1 : a > b ? 1 : 0;
 }

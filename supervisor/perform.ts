@@ -82,10 +82,10 @@ function say(messages: readonly Message[], quiet: boolean): void {
   }
 }
 
-function readEnvironment({ directory, environment, unwritten }: Run): Outcome {
+function readEnvironment({ directory, environment, unwritten, options: { runit } }: Run): Outcome {
   const loaded = directory === "stale"
-    ? reloadEnvironment(environment, unwritten)
-    : loadEnvironment(environment);
+    ? reloadEnvironment(environment, unwritten, runit)
+    : loadEnvironment(environment, runit);
   return { type: "environment", ...loaded };
 }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { PATH, runInit, type Setting, startInit } from "../support/namespace.ts";
+import { PATH, runInit, type Setting, sh, startInit } from "../support/namespace.ts";
 
 /** Puts the environment on standard output as it is: NAME=value, NUL after each. */
 const show = ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"];
@@ -275,20 +275,89 @@ Deno.test("FILE__NAME gives NAME the content of a file, at the end of the boot a
   assertEquals([env.SECRET, env.OTHER, env.NEW], ["s3cret", "0ther", "new"]);
 });
 
+/** An image in which cron and sshd have the environment by PAM, as far as my_init can tell. */
+const pam: Setting = {
+  before: "mount -t tmpfs t /run",
+  files: {
+    ...script,
+    ...directory,
+    "/etc/pam.d/container-environment": "",
+    "/etc/os-release": 'VERSION_ID="16.04"\n',
+    "/etc/service/cron/run": "#!/bin/sh\nexec sleep 100\n",
+  },
+};
+/** A main command that shows the file and all that is in /run. */
+const showPam = "cat /run/container_environment.pam; stat -c '%a %u:%g %n' /run/*";
+
 Deno.test("a value from a FILE__ variable is in no file of ours, its path is", async () => {
-  await using init = await startInit(show, {
-    env: { FILE__SECRET: "/mnt/secret", OPEN: "x" },
-    files: { ...script, ...directory, "/mnt/secret": "s3cret\n" },
-    before: "mount -t tmpfs t /run; mkdir /etc/pam.d; touch /etc/pam.d/container-environment",
-    after: "cp /run/*.pam /mnt/pam || :; grep -rl s3cret /etc /run",
-  });
+  await using init = await startInit(
+    sh("cat /run/*.pam; echo $SECRET; grep -rl s3cret /etc /run; :"),
+    {
+      ...pam,
+      env: { FILE__SECRET: "/mnt/secret" },
+      files: { ...pam.files, "/mnt/secret": "s3cret\n" },
+    },
+  );
   const { stdout } = await init.end();
-  assertStringIncludes(stdout, "SECRET=s3cret\0");
-  assertEquals(stdout.split("\0").at(-1), "", "grep finds nothing");
+  const text = `FILE__SECRET="/mnt/secret"\nPATH="${PATH}"\nPRESENT="yes"\ns3cret\n`;
+  assertEquals(stdout, text, "grep finds nothing");
   for (const file of [".json", ".sh", "/FILE__SECRET"]) {
     assertStringIncludes(init.read(`/etc/container_environment${file}`)!, "/mnt/secret", file);
   }
 });
+
+Deno.test("PAM's file is for root alone, whoever made one before, and has what a startup script changed (W4)", async () => {
+  const { stdout, stderr } = await runInit(["--quiet", ...sh(showPam)], {
+    ...pam,
+    before:
+      `${pam.before}; cd /run; touch container_environment.pam; chmod 666 *.pam; chown 1:1 *.pam`,
+    env: { HOME: "/root", TERM: "xterm", SSH_AUTHORIZED_KEYS: "key" },
+    files: {
+      ...pam.files,
+      "/etc/my_init.d/x": "#!/bin/sh\necho new >/etc/container_environment/NEW\n",
+    },
+  });
+  assertEquals(
+    stdout,
+    `NEW="new"\nPATH="${PATH}"\nPRESENT="yes"\n600 0:0 /run/container_environment.pam\n`,
+  );
+  assertEquals(stderr, "");
+});
+
+Deno.test("without the image's rule for PAM there is no file for it", async () => {
+  const { "/etc/pam.d/container-environment": _, ...files } = pam.files!;
+  const { stdout } = await runInit(sh("ls /run"), { ...pam, files });
+  assertEquals(stdout, "");
+});
+
+const outsidePam: [string, Setting & { runit?: false }, boolean][] = [
+  ["where cron runs", {}, true],
+  ["where cron is down", { files: { "/etc/service/cron/down": "" } }, false],
+  ["where nothing runs but the command", { runit: false }, false],
+  ["where sshd runs, too", {
+    files: { "/etc/service/cron/down": "", "/etc/service/sshd/run": "#!/bin/sh\n" },
+  }, true],
+];
+for (const [where, { runit, files }, isTold] of outsidePam) {
+  Deno.test(`what PAM cannot hold gets ${isTold ? "one warning" : "none"} ${where}`, async () => {
+    const skip = runit === false ? ["--skip-runit"] : [];
+    // Whether there is a runsvdir does not matter here.
+    const { stderr } = await runInit(["--quiet", ...skip, "--", "true"], {
+      ...pam,
+      env: { KEY: "a\nb", COLOUR: "#fff", LONG: "x".repeat(1000), LINE: "x".repeat(995) },
+      files: { ...pam.files, ...files },
+    });
+    assertEquals(
+      stderr.split("\n").filter((line) => line.includes("SSH")),
+      isTold
+        ? [
+          "*** Not in the environment of cron jobs and SSH sessions, because of a #, a newline, the name or the length: " +
+          "COLOUR, KEY, LONG. They can source /etc/container_environment.sh",
+        ]
+        : [],
+    );
+  });
+}
 
 Deno.test("a startup script takes a secret away by removing FILE__NAME", async () => {
   const { env } = await environmentOf({

@@ -81,8 +81,7 @@ Deno.test("the readme's session that shows the dumps", async () => {
 });
 
 Deno.test("the shell's dump runs no code in the image's own shells, whatever the names", async () => {
-  const names =
-    "BASHPID BASH_COMPAT EPOCHSECONDS EUID HISTCMD LINENO RANDOM SECONDS SHELLOPTS";
+  const names = "BASHPID BASH_COMPAT EPOCHSECONDS EUID HISTCMD LINENO RANDOM SECONDS SHELLOPTS";
   await using container = await startContainer([], {
     options: [...names.split(" "), "A"].flatMap((name) => ["-e", `${name}=a[$(touch /ran)]`]),
   });
@@ -172,6 +171,12 @@ Deno.test("who reads the dumps", async (test) => {
       assertEquals(await read(open, "stranger"), "s");
     });
   }
+  await test.step("the image's own variables are read like those of docker run", async () => {
+    const own = (user: string) => ["setuser", user, "cat", "/etc/container_environment/LANG"];
+    assertEquals((await open.exec(...own("stranger"))).stdout.trim(), "en_US.UTF-8");
+    assertEquals((await secret.exec(...own("friend"))).stdout.trim(), "en_US.UTF-8");
+    assertEquals((await secret.exec(...own("stranger"))).stdout, "");
+  });
   await test.step("root owns them", async () => {
     const modes = await secret.sh("stat -c '%U:%G' /etc/container_environment*");
     assertMatch(modes, /^(root:docker_env\n){3}$/);

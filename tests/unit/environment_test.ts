@@ -1,8 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromBytes, fromUnicode, toBytes, toUnicode } from "../../posix/bytes.ts";
 import { parseEnvironment } from "../../env/environment.ts";
 import { beginWith, missingSecrets, reloadFrom, withoutSecrets } from "../../env/policy.ts";
-import { toJson, toShell } from "../../env/dumps.ts";
+import { toJson, toPam, toShell } from "../../env/dumps.ts";
 
 Deno.test("a byte string holds every byte, and gives it back", () => {
   const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index % 256);
@@ -104,4 +104,22 @@ Deno.test("toJson() prints everything as one object, with U+FFFD for what is not
     toUnicode(json),
     '{"A": "quote\\"\\n", "B": "x\ufffd", "HOME": "/höme"}',
   );
+});
+
+Deno.test("toPam() writes all that PAM can hold, and leaves out what is of one session or cannot be written", () => {
+  const { text, warnings } = toPam([
+    ["Z", `it's "me" $x \\ `],
+    ["A", ""],
+    ["HOME", "/root"],
+    ["TERM", "xterm"],
+    ["a.b", "x"],
+    ["TWO", "1\n2"],
+    ["HASH", "#"],
+    ["FITS", "x".repeat(15)],
+    ["LONG", "x".repeat(16)],
+  ], 20);
+  assertEquals(text, `A=""\nFITS="xxxxxxxxxxxxxxx"\nZ="it's "me" $x \\ "\n`);
+  assertEquals(warnings.length, 1);
+  for (const name of ["a.b", "TWO", "HASH", "LONG"]) assertStringIncludes(warnings[0], name);
+  assertEquals(toPam([["A", "b"]], 1000).warnings, []);
 });
