@@ -10,11 +10,13 @@ import {
   readFile,
   setDefault,
   setSignalMask,
+  stackLimit,
   SystemError,
   type User,
   writeError,
   writeOutput,
 } from "./posix/libc.ts";
+import { findExcess } from "./posix/arguments.ts";
 import { findProgram } from "./posix/programs.ts";
 import { allSignalsBut, GLIBC_SIGNALS } from "./posix/signals.ts";
 import { get, parseEnvironment, toStrings, withVariables } from "./env/environment.ts";
@@ -69,10 +71,14 @@ const environment = withVariables(given, [
 const found = findProgram(command[0], get(environment, "PATH"));
 if (!("file" in found)) fail(`cannot execute ${command[0]}: ${found.reason}`, found.status);
 
+const envp = toStrings(environment);
+const excess = findExcess(found.file, command, envp, stackLimit());
+if (excess) fail(`cannot execute ${command[0]}: ${excess}`, 126);
+
 for (const signal of [...allSignalsBut(), ...GLIBC_SIGNALS]) setDefault(signal);
 setSignalMask([]);
 try {
-  exec(found.file, command, toStrings(environment));
+  exec(found.file, command, envp);
 } catch (error) {
   if (!(error instanceof SystemError)) throw error;
   fail(`cannot execute ${command[0]}: ${error.reason}`, 126);

@@ -9,10 +9,12 @@ import {
   reap,
   signalSet,
   spawn,
+  stackLimit,
   SystemError,
   waitForSignal,
   writeError,
 } from "../posix/libc.ts";
+import { findExcess } from "../posix/arguments.ts";
 import { findProgram } from "../posix/programs.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
 import { loadEnvironment, reloadEnvironment } from "../env/directory.ts";
@@ -97,9 +99,12 @@ function start(role: Role, argv: readonly ByteString[], { environment }: Run): O
   const name = nameOf(role, argv);
   const found = findProgram(argv[0], get(environment, "PATH"));
   if (!("file" in found)) return { type: "notStarted", role, name: argv[0], ...found };
+  const envp = toStrings(environment);
+  const excess = findExcess(found.file, argv, envp, stackLimit());
+  if (excess) return { type: "notStarted", role, name: argv[0], status: 126, reason: excess };
   const foreground = role === "main" && ownsTerminal();
   try {
-    const pid = spawn(found.file, argv, toStrings(environment), role !== "hook");
+    const pid = spawn(found.file, argv, envp, role !== "hook");
     if (foreground) {
       giveTerminal(pid);
       kill(-pid, SIGNALS.SIGCONT);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PATH, runInit, type Setting, sh, startInit } from "../support/namespace.ts";
 
 /** Puts the environment on standard output as it is: NAME=value, NUL after each. */
@@ -425,6 +425,31 @@ Deno.test("an environment of 3,000 variables passes", async () => {
   const { env } = await environmentOf({ env: many, files: { ...script, ...directory } });
   assertEquals(env, { ...many, PRESENT: "yes", PATH });
 });
+
+const tooMuch = Object.fromEntries(
+  Array.from(
+    { length: 25 },
+    (_, index) => [`/etc/container_environment/V${index}`, "x".repeat(100_000)],
+  ),
+);
+for (
+  const [what, files, status] of [
+    ["a command that is", {}, 126],
+    ["a startup script that is", script, 1],
+  ] as const
+) {
+  Deno.test(`${what} given too large an environment is refused with the reason`, async () => {
+    const result = await runInit(["--quiet", "--skip-runit", "--", "echo", "main"], {
+      before: "ulimit -s 8192",
+      files: { ...tooMuch, ...files },
+    });
+    assertEquals([result.status, result.stdout], [status, ""]);
+    assertMatch(
+      result.stderr,
+      /^\*\*\* Cannot run \S+: arguments and environment have 25\d{5} bytes, more than a program can be given \(2097152\); the largest: variable V\d+ has 10000\d bytes\n/,
+    );
+  });
+}
 
 Deno.test("new dumps are 0640 root:docker_env, files as secret as the directory (B24)", async () => {
   const { modes } = await environmentOf({

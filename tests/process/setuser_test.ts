@@ -184,6 +184,19 @@ Deno.test("root without the capability to change ids hears so (B28)", async () =
   assertMatch(stderr, /^setuser: cannot become joe.*\n$/);
 });
 
+Deno.test("a variable that is too large for any program is named, with status 126", async () => {
+  const passwd = files["/etc/passwd"] + `far:x:1400:1400::/${"h".repeat(131_071)}:\n`;
+  const result = await setuser(["far", "echo", "ran"], {
+    files: { ...files, "/etc/passwd": passwd },
+  });
+  assertEquals(result, {
+    status: 126,
+    stdout: "",
+    stderr:
+      "setuser: cannot execute echo: variable HOME has 131077 bytes, more than a program can be given (131071 bytes)\n",
+  });
+});
+
 Deno.test("there is no way back: ids are real, effective and saved ones alike", async () => {
   const { stdout } = await setuser([
     "joe",

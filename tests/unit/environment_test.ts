@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { findExcess } from "../../posix/arguments.ts";
 import { fromBytes, fromUnicode, toBytes, toUnicode } from "../../posix/bytes.ts";
 import { parseEnvironment } from "../../env/environment.ts";
 import { beginWith, missingSecrets, reloadFrom, withoutSecrets } from "../../env/policy.ts";
@@ -122,4 +123,25 @@ Deno.test("toPam() writes all that PAM can hold, and leaves out what is of one s
   assertEquals(warnings.length, 1);
   for (const name of ["a.b", "TWO", "HASH", "LONG"]) assertStringIncludes(warnings[0], name);
   assertEquals(toPam([["A", "b"]], 1000).warnings, []);
+});
+
+Deno.test("findExcess() knows what a program can be given, to the byte, and names the largest", () => {
+  const find = (argv: string[], envp: string[], stack = 8 << 20) =>
+    findExcess("/bin/true", argv, envp, stack);
+  const one = "A=" + "x".repeat(131_069);
+  assertEquals(find(["true"], [one]), undefined);
+  assertEquals(
+    find(["true"], [one + "x"]),
+    "variable A has 131072 bytes, more than a program can be given (131071 bytes)",
+  );
+  assertStringIncludes(find(["true", "x".repeat(131_072)], [])!, "argument 1 has 131072 bytes, ");
+  // Measured: this much fits, besides the pointers and the name of the file.
+  const many = Array.from({ length: 10 }, (_, index) => `V${index}=${"x".repeat(99_997)}`);
+  const rest = (limit: number) => "B=" + "x".repeat(limit - 10 - 10 * 100_009 - 13 - 11);
+  assertEquals(find(["true"], [...many, rest(1 << 20)], 4 << 20), undefined);
+  assertEquals(
+    find(["true"], [...many, rest(1 << 20) + "x"], 4 << 20),
+    "arguments and environment have 1048577 bytes, more than a program can be given (1048576); the largest: variable V0 has 100000 bytes",
+  );
+  assertEquals(find(["true"], [...many, ...many, ...many], Infinity), undefined);
 });
