@@ -2,6 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { LONGEST_STRING } from "../posix/arguments.ts";
 import {
   findGroup,
+  findUser,
   identity,
   listDirectory,
   mayWrite,
@@ -62,6 +63,12 @@ export function reloadEnvironment(
   const environment = withVariables(reloaded, secrets);
   warnings.push(...writeDumps(environment), ...writePam(environment, hasServices));
   return { environment, unwritten, warnings };
+}
+
+/** The HOME that docker sets where nobody chose one; nothing when the directory has one. */
+export function dockersHome(): ByteString | undefined {
+  if (stat(`${DIRECTORY}/HOME`)) return undefined;
+  return findUser(identity().uid)?.home || "/";
 }
 
 /**

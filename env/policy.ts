@@ -72,3 +72,13 @@ function loadedSecrets(environment: Environment, before: Environment): ByteStrin
 export function withoutSecrets(environment: Environment): Environment {
   return without(environment, secretsOf(environment).map(({ name }) => name));
 }
+
+/**
+ * The environment for services. Docker sets HOME to the home of the container's user, and a service that becomes another
+ * user, such as by `chpst -u`, would take that for its own; the original lost it on the way.
+ *
+ * @param home what docker sets; nothing when somebody has chosen a HOME
+ */
+export function forServices(environment: Environment, home: ByteString | undefined): Environment {
+  return get(environment, "HOME") === home ? without(environment, ["HOME"]) : environment;
+}

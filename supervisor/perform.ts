@@ -17,8 +17,9 @@ import {
 import { findExcess } from "../posix/arguments.ts";
 import { findProgram } from "../posix/programs.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
-import { loadEnvironment, reloadEnvironment } from "../env/directory.ts";
+import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/directory.ts";
 import { get, toStrings } from "../env/environment.ts";
+import { forServices } from "../env/policy.ts";
 import { findHooks } from "./hooks.ts";
 import { lookAround } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
@@ -99,7 +100,8 @@ function start(role: Role, argv: readonly ByteString[], { environment }: Run): O
   const name = nameOf(role, argv);
   const found = findProgram(argv[0], get(environment, "PATH"));
   if (!("file" in found)) return { type: "notStarted", role, name: argv[0], ...found };
-  const envp = toStrings(environment);
+  const passedOn = role === "runit" ? forServices(environment, dockersHome()) : environment;
+  const envp = toStrings(passedOn);
   const excess = findExcess(found.file, argv, envp, stackLimit());
   if (excess) return { type: "notStarted", role, name: argv[0], status: 126, reason: excess };
   const foreground = role === "main" && ownsTerminal();

@@ -94,6 +94,29 @@ Deno.test("the shell's dump runs no code in the image's own shells, whatever the
   }
 });
 
+Deno.test("a service of another user does not get docker's HOME, but one that somebody has chosen", async () => {
+  const service =
+    "#!/bin/sh\nexec chpst -u nobody sh -c 'echo \"service: [$HOME]\"; exec sleep 1000'\n";
+  const copy = "COPY run /etc/service/other/run\n";
+  await using built = await derive(copy, { run: service });
+  await using withFile = await derive(
+    `${copy}RUN echo /root > /etc/container_environment/HOME`,
+    { run: service },
+  );
+  for (
+    const [from, options, home] of [
+      [built.name, [], ""],
+      [built.name, ["-e", "HOME=/srv"], "/srv"],
+      [withFile.name, [], "/root"],
+    ] as const
+  ) {
+    const command = ["my_init", "--", "sh", "-c", 'echo "command: [$HOME]"; exec sleep 1000'];
+    await using container = await startContainer(command, { from, options: [...options] });
+    await container.says(`service: [${home}]\n`);
+    await container.says(`command: [${home || "/root"}]\n`);
+  }
+});
+
 Deno.test("a startup script that alters the files alters the environment of all that follows", async () => {
   await using built = await derive(
     `

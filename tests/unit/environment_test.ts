@@ -2,7 +2,13 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { findExcess } from "../../posix/arguments.ts";
 import { fromBytes, fromUnicode, toBytes, toUnicode } from "../../posix/bytes.ts";
 import { parseEnvironment } from "../../env/environment.ts";
-import { beginWith, missingSecrets, reloadFrom, withoutSecrets } from "../../env/policy.ts";
+import {
+  beginWith,
+  forServices,
+  missingSecrets,
+  reloadFrom,
+  withoutSecrets,
+} from "../../env/policy.ts";
 import { toJson, toPam, toShell } from "../../env/dumps.ts";
 
 Deno.test("a byte string holds every byte, and gives it back", () => {
@@ -144,4 +150,12 @@ Deno.test("findExcess() knows what a program can be given, to the byte, and name
     "arguments and environment have 1048577 bytes, more than a program can be given (1048576); the largest: variable V0 has 100000 bytes",
   );
   assertEquals(find(["true"], [...many, ...many, ...many], Infinity), undefined);
+});
+
+Deno.test("forServices() leaves out the HOME that docker sets, and no other", () => {
+  const withHome = (home: string): [string, string][] => [["A", "b"], ["HOME", home]];
+  assertEquals(forServices(withHome("/root"), "/root"), [["A", "b"]]);
+  assertEquals(forServices(withHome("/app"), "/root"), withHome("/app"));
+  assertEquals(forServices(withHome("/root"), undefined), withHome("/root"));
+  assertEquals(forServices([["A", "b"]], undefined), [["A", "b"]]);
 });
