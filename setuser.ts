@@ -87,7 +87,7 @@ try {
 
 /**
  * The user of this name or number. A number that nobody has is a user too, with no home and the caller's group. For root
- * that is group 0, as with `docker run -u 12345`, gosu and su-exec: images that may run as any user (OpenShift's rule)
+ * that is group 0, as with `docker run -u 12345` and gosu: images that may run as any user (OpenShift's rule)
  * make their files writable for group 0, and would not work with any other.
  */
 function chooseUser(name: ByteString, callersGid: number): User & { known: boolean } {

@@ -242,3 +242,44 @@ Deno.test("10,000 variables of arbitrary bytes never break the boot, and come ba
     assert(Object.keys(json).length > 1900);
   }
 });
+
+Deno.test("PAM gives sessions every value that it can hold, byte by byte (W4)", async () => {
+  const random = randomNumbers(8377);
+  const all = Array.from({ length: 255 }, (_, index) => String.fromCharCode(index + 1)).join("");
+  const alphabets = [
+    "abc",
+    ` \t'"\\$@{}()=;&|<>~*?[]!%^`,
+    all.replace(/[\n#]/g, ""),
+    `'"`,
+    "\\",
+    " \r",
+  ];
+  const lengths = [0, 1, 2, 5, 60, 900];
+  const env: Environment = {};
+  for (let index = 0; index < 300; index++) {
+    const from = alphabets[random(alphabets.length)];
+    const length = lengths[random(lengths.length)];
+    env[`V${index}`] = Array.from({ length }, () => from[random(from.length)]).join("");
+  }
+  await using init = await startInit(
+    ["--skip-runit", "--", "env", "-i", `PATH=${PATH}`, "su", "-c", "cat /proc/self/environ"],
+    {
+      env,
+      before: "mount -t tmpfs t /run",
+      files: {
+        ...files,
+        "/etc/pam.d/container-environment":
+          "session optional pam_env.so readenv=1 envfile=/run/container_environment.pam\n",
+        "/etc/security/pam_env.conf": "",
+        "/etc/pam.d/su":
+          "auth sufficient pam_rootok.so\naccount required pam_permit.so\nsession required pam_permit.so\n@include container-environment\n",
+      },
+    },
+  );
+  const { status, stdout, stderr } = await init.end(60);
+  assertEquals(status, 0, stderr);
+  const got = parse(stdout);
+  for (const [name, value] of Object.entries({ ...env, PRESENT: "yes" })) {
+    assertEquals(got[name], value, name);
+  }
+});
