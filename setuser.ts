@@ -73,7 +73,7 @@ const found = findProgram(command[0], get(environment, "PATH"));
 if (!("file" in found)) fail(`cannot execute ${command[0]}: ${found.reason}`, found.status);
 
 const envp = toStrings(environment);
-const excess = findExcess(found.file, command, envp, stackLimit());
+const excess = findExcess({ file: found.file, argv: command, envp }, stackLimit());
 if (excess) fail(`cannot execute ${command[0]}: ${excess}`, 126);
 
 for (const signal of [...allSignalsBut(), ...GLIBC_SIGNALS]) setDefault(signal);

@@ -14,9 +14,11 @@ export const LONGEST_STRING = 131_071;
  * @param stackBytes the limit of the stack's size (`ulimit -s`), on which the kernel's depends
  */
 export function findExcess(
-  file: ByteString,
-  argv: readonly ByteString[],
-  envp: readonly ByteString[],
+  { file, argv, envp }: {
+    file: ByteString;
+    argv: readonly ByteString[];
+    envp: readonly ByteString[];
+  },
   stackBytes: number,
 ): string | undefined {
   const longest = [...argv, ...envp].reduce((a, b) => b.length > a.length ? b : a, "");

@@ -102,7 +102,7 @@ function start(role: Role, argv: readonly ByteString[], { environment }: Run): O
   if (!("file" in found)) return { type: "notStarted", role, name: argv[0], ...found };
   const passedOn = role === "runit" ? forServices(environment, dockersHome()) : environment;
   const envp = toStrings(passedOn);
-  const excess = findExcess(found.file, argv, envp, stackLimit());
+  const excess = findExcess({ file: found.file, argv, envp }, stackLimit());
   if (excess) return { type: "notStarted", role, name: argv[0], status: 126, reason: excess };
   const foreground = role === "main" && ownsTerminal();
   try {

@@ -133,7 +133,7 @@ Deno.test("toPam() writes all that PAM can hold, and leaves out what is of one s
 
 Deno.test("findExcess() knows what a program can be given, to the byte, and names the largest", () => {
   const find = (argv: string[], envp: string[], stack = 8 << 20) =>
-    findExcess("/bin/true", argv, envp, stack);
+    findExcess({ file: "/bin/true", argv, envp }, stack);
   const one = "A=" + "x".repeat(131_069);
   assertEquals(find(["true"], [one]), undefined);
   assertEquals(
