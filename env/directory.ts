@@ -37,7 +37,7 @@ export interface Loaded {
 /**
  * Makes the environment out of what the container was given and what the directory holds, and writes it there.
  *
- * @param hasServices whether services will run
+ * @param hasServices whether services will run, and which is known already
  */
 export function loadEnvironment(given: Environment, hasServices: boolean): Loaded {
   const { variables, warnings } = importDirectory();

@@ -85,10 +85,11 @@ function say(messages: readonly Message[], quiet: boolean): void {
   }
 }
 
-function readEnvironment({ directory, environment, unwritten, options: { runit } }: Run): Outcome {
+function readEnvironment({ directory, environment, unwritten, options }: Run): Outcome {
+  const { runit, startupFiles } = options;
   const loaded = directory === "stale"
     ? reloadEnvironment(environment, unwritten, runit)
-    : loadEnvironment(environment, runit);
+    : loadEnvironment(environment, runit && !startupFiles); // Startup scripts switch services on and off.
   return { type: "environment", ...loaded };
 }
 

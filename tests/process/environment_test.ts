@@ -330,19 +330,22 @@ Deno.test("without the image's rule for PAM there is no file for it", async () =
   assertEquals(stdout, "");
 });
 
-const outsidePam: [string, Setting & { runit?: false }, boolean][] = [
+const outsidePam: [string, Setting & { skip?: string }, boolean][] = [
   ["where cron runs", {}, true],
   ["where cron is down", { files: { "/etc/service/cron/down": "" } }, false],
-  ["where nothing runs but the command", { runit: false }, false],
+  ["where nothing runs but the command", { skip: "--skip-runit" }, false],
+  ["where cron runs, without startup scripts", { skip: "--skip-startup-files" }, true],
+  ["where a startup script turns cron off", {
+    files: { "/etc/my_init.d/x": "#!/bin/sh\ntouch /etc/service/cron/down\n" },
+  }, false],
   ["where sshd runs, too", {
     files: { "/etc/service/cron/down": "", "/etc/service/sshd/run": "#!/bin/sh\n" },
   }, true],
 ];
-for (const [where, { runit, files }, isTold] of outsidePam) {
+for (const [where, { skip, files }, isTold] of outsidePam) {
   Deno.test(`what PAM cannot hold gets ${isTold ? "one warning" : "none"} ${where}`, async () => {
-    const skip = runit === false ? ["--skip-runit"] : [];
     // Whether there is a runsvdir does not matter here.
-    const { stderr } = await runInit(["--quiet", ...skip, "--", "true"], {
+    const { stderr } = await runInit(["--quiet", ...skip ? [skip] : [], "--", "true"], {
       ...pam,
       env: { KEY: "a\nb", COLOUR: "#fff", LONG: "x".repeat(1000), LINE: "x".repeat(995) },
       files: { ...pam.files, ...files },
