@@ -10,11 +10,13 @@ import {
   readFile,
   setDefault,
   setSignalMask,
+  stackLimit,
   SystemError,
   type User,
   writeError,
   writeOutput,
 } from "./posix/libc.ts";
+import { findExcess } from "./posix/arguments.ts";
 import { findProgram } from "./posix/programs.ts";
 import { allSignalsBut, GLIBC_SIGNALS } from "./posix/signals.ts";
 import { get, parseEnvironment, toStrings, withVariables } from "./env/environment.ts";
@@ -24,8 +26,9 @@ declare const VERSION: string;
 const HELP = `Usage: setuser USER[:GROUP] COMMAND [ARGUMENT]...
 
 Runs COMMAND as another user, in this very process. USER and GROUP are names or numbers. Without
-GROUP the user's own groups are taken, with it that group alone. USER, LOGNAME, HOME, SHELL, UID
-and GID are set; all other variables are passed on.
+GROUP the user's own groups are taken, with it that group alone. A number that nobody has keeps the
+caller's group, which is root's when root calls; NUMBER:GROUP takes another. USER, LOGNAME, HOME,
+SHELL, UID and GID are set; all other variables are passed on.
 
   -h, --help     show this help
       --version  show the version
@@ -69,16 +72,24 @@ const environment = withVariables(given, [
 const found = findProgram(command[0], get(environment, "PATH"));
 if (!("file" in found)) fail(`cannot execute ${command[0]}: ${found.reason}`, found.status);
 
+const envp = toStrings(environment);
+const excess = findExcess({ file: found.file, argv: command, envp }, stackLimit());
+if (excess) fail(`cannot execute ${command[0]}: ${excess}`, 126);
+
 for (const signal of [...allSignalsBut(), ...GLIBC_SIGNALS]) setDefault(signal);
 setSignalMask([]);
 try {
-  exec(found.file, command, toStrings(environment));
+  exec(found.file, command, envp);
 } catch (error) {
   if (!(error instanceof SystemError)) throw error;
   fail(`cannot execute ${command[0]}: ${error.reason}`, 126);
 }
 
-/** The user of this name or number. A number that nobody has is a user too, with no home and the caller's group. */
+/**
+ * The user of this name or number. A number that nobody has is a user too, with no home and the caller's group. For root
+ * that is group 0, as with `docker run -u 12345` and gosu: images that may run as any user (OpenShift's rule)
+ * make their files writable for group 0, and would not work with any other.
+ */
 function chooseUser(name: ByteString, callersGid: number): User & { known: boolean } {
   const uid = parseId(name);
   const found = findUser(name) ?? (uid === undefined ? undefined : findUser(uid));

@@ -1,74 +1,136 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { findGroup, listDirectory, readFile, stat, SystemError, unlink } from "../posix/libc.ts";
-import { replaceFile, UNFINISHED } from "../posix/files.ts";
-import { toJson, toShell } from "./dumps.ts";
+import { LONGEST_STRING } from "../posix/arguments.ts";
 import {
-  type Environment,
-  filesNamedBy,
-  LONGEST_VARIABLE,
+  findGroup,
+  findUser,
+  identity,
+  listDirectory,
+  mayWrite,
+  readFile,
+  stat,
+  SystemError,
+  unlink,
+} from "../posix/libc.ts";
+import { replaceFile, UNFINISHED, writeAnew } from "../posix/files.ts";
+import { toJson, toPam, toShell } from "./dumps.ts";
+import { type Environment, type Variable, withVariables } from "./environment.ts";
+import {
+  beginWith,
+  missingSecrets,
   PERSONAL,
-  type Variable,
-} from "./environment.ts";
+  reloadFrom,
+  type Secret,
+  withoutSecrets,
+} from "./policy.ts";
 
 /** The directory in which each file is a variable; the dumps lie beside it. */
 export const DIRECTORY = "/etc/container_environment";
 
-/** What is in the directory, and what one should know about the rest of it. */
-export interface Imported {
-  /** Absent when there is no directory, or none that we may read. */
-  variables?: Environment;
+/** The environment of all that is started from now on. */
+export interface Loaded {
+  environment: Environment;
+  /** The names of variables that the directory could not take. */
+  unwritten: readonly ByteString[];
   warnings: ByteString[];
+}
+
+/**
+ * Makes the environment out of what the container was given and what the directory holds, and writes it there.
+ *
+ * @param hasServices whether services will run, and which is known already
+ */
+export function loadEnvironment(given: Environment, hasServices: boolean): Loaded {
+  const { variables, warnings } = importDirectory();
+  const begun = beginWith(given, variables ?? []);
+  const environment = withVariables(begun, readSecrets(missingSecrets(begun), warnings));
+  warnings.push(...writePam(environment, hasServices));
+  if (!variables) return { environment, unwritten: [], warnings };
+  const exported = exportDirectory(withoutSecrets(environment), variables);
+  warnings.push(...exported.warnings, ...writeDumps(environment));
+  return { environment, unwritten: exported.unwritten, warnings };
+}
+
+/** Makes it anew after a startup script, which may have changed the directory. */
+export function reloadEnvironment(
+  before: Environment,
+  unwritten: readonly ByteString[],
+  hasServices: boolean,
+): Loaded {
+  const { variables, warnings } = importDirectory();
+  if (!variables) return { environment: before, unwritten, warnings };
+  const reloaded = reloadFrom(variables, before, unwritten);
+  const secrets = readSecrets(missingSecrets(reloaded, before), warnings);
+  const environment = withVariables(reloaded, secrets);
+  warnings.push(...writeDumps(environment), ...writePam(environment, hasServices));
+  return { environment, unwritten, warnings };
+}
+
+/** The HOME that docker sets where nobody chose one; nothing when the directory has one. */
+export function dockersHome(): ByteString | undefined {
+  if (stat(`${DIRECTORY}/HOME`)) return undefined;
+  return findUser(identity().uid)?.home || "/";
 }
 
 /**
  * Reads the directory: a file's name is the variable's, its content the value, less one final newline. Links are
  * followed and folders passed over, so a mounted Kubernetes ConfigMap or Secret can be read. What cannot be a
  * variable gets a warning.
+ *
+ * @returns no variables when there is no directory, or none that we may read
  */
-export function importDirectory(directory = DIRECTORY): Imported {
+function importDirectory(): { variables?: Environment; warnings: ByteString[] } {
   const warnings: ByteString[] = [];
-  if (stat(directory)?.type !== "directory") return { warnings };
-  const names = attempt(() => listDirectory(directory), warnings);
+  if (stat(DIRECTORY)?.type !== "directory") return { warnings };
+  const names = attempt(() => listDirectory(DIRECTORY), warnings);
   if (!names) return { warnings };
   const variables: Variable[] = [];
   for (const name of names) {
-    const path = `${directory}/${name}`;
+    const path = `${DIRECTORY}/${name}`;
     if (name.endsWith(UNFINISHED)) unlink(path);
     else if (stat(path)?.type !== "directory") {
-      const value = readValue(path, name, warnings);
-      if (value !== undefined) variables.push([name, value]);
+      const value = readValue(name, path);
+      if ("text" in value) variables.push([name, value.text]);
+      else warnings.push(`Ignoring ${path}: ${value.problem}`);
     }
   }
   return { variables, warnings };
 }
 
-/** Reads the variables that an environment says are in files. */
-export function readFiles(environment: Environment): Required<Imported> {
-  const warnings: ByteString[] = [];
-  const variables = filesNamedBy(environment).flatMap(({ name, file }) => {
-    const value = readValue(file, name, warnings);
-    return value === undefined ? [] : [[name, value] as const];
+function readSecrets(secrets: readonly Secret[], warnings: ByteString[]): Variable[] {
+  return secrets.flatMap(({ name, variable, file }): Variable[] => {
+    const value = file === ""
+      ? { problem: "it is empty; let it be the path of a file" }
+      : readValue(name, file);
+    if ("text" in value && value.text !== "") return [[name, value.text]];
+    const problem = "text" in value ? "the file is empty; write the value there" : value.problem;
+    warnings.push(`Ignoring ${variable}=${file}: ${problem}`);
+    return [];
   });
-  return { variables, warnings };
 }
 
+/** Reads the value of a variable from a file, or says why that is impossible, and what to do. */
 function readValue(
-  path: ByteString,
   name: ByteString,
-  warnings: ByteString[],
-): ByteString | undefined {
-  const ignore = (why: string) => void warnings.push(`Ignoring ${path}: ${why}`);
-  if (name.includes("=")) return ignore("the name of a variable cannot have a =");
+  path: ByteString,
+): { text: ByteString } | { problem: ByteString } {
+  if (name.includes("=")) return { problem: "the name of a variable cannot have a =" };
   const status = stat(path);
-  if (status?.type !== "file") return ignore(status ? "it is not a file" : "there is no such file");
-  const content = attempt(() => readFile(path, LONGEST_VARIABLE + 1), warnings);
-  if (content === undefined) return undefined;
-  const value = content.replace(/\n$/, "");
-  if (value.includes("\0")) return ignore("the value of a variable cannot have a NUL byte");
-  if (name.length + 1 + value.length > LONGEST_VARIABLE) {
-    return ignore(`it is too large for a variable (at most ${LONGEST_VARIABLE} bytes)`);
+  if (status?.type === "directory") return { problem: "it is a directory; name a file in it" };
+  if (status && status.type !== "file") return { problem: "it is not a regular file" };
+  let content: ByteString;
+  try {
+    content = readFile(path, LONGEST_STRING + 1);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    const advice = status ? `let UID ${identity().uid} read it` : "mount it, or correct the path";
+    return { problem: `${error.reason}; ${advice}` };
   }
-  return value;
+  const text = content.replace(/\n$/, "");
+  if (text.includes("\0")) return { problem: "the value of a variable cannot have a NUL byte" };
+  if (name.length + 1 + text.length > LONGEST_STRING) {
+    return { problem: `it is too large for a variable (at most ${LONGEST_STRING} bytes)` };
+  }
+  return { text };
 }
 
 /**
@@ -79,26 +141,25 @@ function readValue(
  * @param held what is in the directory already
  * @returns the names that could not be written, and warnings
  */
-export function exportDirectory(
+function exportDirectory(
   environment: Environment,
   held: Environment,
-  directory = DIRECTORY,
 ): { unwritten: ByteString[]; warnings: ByteString[] } {
   const warnings: ByteString[] = [];
   const unwritten: ByteString[] = [];
   const values = new Map(held);
-  const { mode, uid, gid } = stat(directory) ?? { mode: 0o750, uid: 0, gid: 0 };
+  const { mode, uid, gid } = stat(DIRECTORY) ?? { mode: 0o750, uid: 0, gid: 0 };
   let failure: string | undefined;
   for (const [name, value] of environment) {
     if (PERSONAL.includes(name) || values.get(name) === value) continue;
     if (!canBeFileName(name)) {
-      warnings.push(`Variable ${name} is not in ${directory}: a file cannot have this name`);
+      warnings.push(`Variable ${name} is not in ${DIRECTORY}: a file cannot have this name`);
       unwritten.push(name);
       continue;
     }
     const content = value.endsWith("\n") ? value + "\n" : value;
     const write = () =>
-      replaceFile(`${directory}/${name}`, content, { mode: mode & 0o666, uid, gid });
+      replaceFile(`${DIRECTORY}/${name}`, content, { mode: mode & 0o666, uid, gid });
     const failures: ByteString[] = [];
     attempt(write, failures);
     failure ??= failures[0];
@@ -106,7 +167,7 @@ export function exportDirectory(
   }
   // One that cannot be written mostly means that none can, so one line is enough.
   if (failure) {
-    warnings.push(`${failure}. Programs get the variable, but it is not in ${directory}`);
+    warnings.push(`${failure}. Programs get the variable, but it is not in ${DIRECTORY}`);
   }
   return { unwritten, warnings };
 }
@@ -121,14 +182,44 @@ function canBeFileName(name: ByteString): boolean {
  *
  * @returns warnings
  */
-export function writeDumps(environment: Environment, directory = DIRECTORY): ByteString[] {
+function writeDumps(all: Environment): ByteString[] {
+  const environment = withoutSecrets(all);
   const { text, warnings } = toShell(environment);
   const fresh = { mode: 0o640, uid: 0, gid: findGroup("docker_env") ?? 0 };
   attempt(() => {
-    replaceFile(`${directory}.sh`, text, fresh);
-    replaceFile(`${directory}.json`, toJson(environment), fresh);
+    replaceFile(`${DIRECTORY}.sh`, text, fresh);
+    replaceFile(`${DIRECTORY}.json`, toJson(environment), fresh);
   }, warnings);
   return warnings;
+}
+
+/** Whose line in a service's PAM file brings the environment, and where it looks. */
+const PAM_RULE = "/etc/pam.d/container-environment";
+const PAM_FILE = "/run/container_environment.pam";
+/** The services that start programs by PAM. */
+const PAM_SERVICES = ["cron", "sshd"];
+
+/**
+ * Writes the environment for PAM, which reads it as root. Where /run cannot be written nothing is said: cron and sshd,
+ * which need it, do so.
+ *
+ * @returns warnings, if such a service is to run
+ */
+function writePam(environment: Environment, hasServices: boolean): ByteString[] {
+  if (!stat(PAM_RULE) || !mayWrite("/run")) return [];
+  const { text, warnings } = toPam(withoutSecrets(environment), longestPamLine());
+  attempt(() => writeAnew(PAM_FILE, text, { mode: 0o600, uid: 0, gid: 0 }), warnings);
+  const isUsed = hasServices &&
+    PAM_SERVICES.some((name) =>
+      stat(`/etc/service/${name}/run`) && !stat(`/etc/service/${name}/down`)
+    );
+  return isUsed ? warnings : [];
+}
+
+/** PAM reads lines into a buffer of 1 kB on Ubuntu 16.04, and of 8 kB on newer bases. */
+function longestPamLine(): number {
+  const release = attempt(() => readFile("/etc/os-release", 10_000), []) ?? "";
+  return /^VERSION_ID="16\.04"$/m.test(release) ? 1000 : 8000;
 }
 
 /** Does something with files; a failure becomes a warning. */

@@ -68,8 +68,10 @@ update-locale LANG=en_US.UTF-8 LC_CTYPE=en_US.UTF-8
 groupadd --gid 8377 docker_env
 touch /etc/container_environment.sh /etc/container_environment.json
 chown -R root:docker_env /etc/container_environment /etc/container_environment.sh /etc/container_environment.json
+# The directory alone decides who reads the files in it, until somebody wants them for himself.
 chmod 750 /etc/container_environment
-chmod 640 /etc/container_environment/* /etc/container_environment.sh /etc/container_environment.json
+chmod 644 /etc/container_environment/*
+chmod 640 /etc/container_environment.sh /etc/container_environment.json
 # /etc/profile sources only what is readable, so a login of anyone else stays silent.
 ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
 

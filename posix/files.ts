@@ -6,21 +6,32 @@ import { createFile, rename, stat, SystemError, unlink } from "./libc.ts";
  */
 export const UNFINISHED = "=new";
 
+/** Who may do what with a file. */
+interface Access {
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
 /**
- * Replaces a file as a whole: it is written anew beside the old one and renamed, so nobody ever sees a half of it.
- * A file that exists keeps its owner and mode; `fresh` is for one that does not.
+ * Replaces a file as a whole. One that exists keeps its owner and mode; `fresh` is for one that does not.
  *
  * @throws {SystemError} when it cannot be written; then the old one is as it was
  */
-export function replaceFile(
-  path: ByteString,
-  text: ByteString,
-  fresh: { mode: number; uid: number; gid: number },
-): void {
+export function replaceFile(path: ByteString, text: ByteString, fresh: Access): void {
+  writeAnew(path, text, stat(path) ?? fresh);
+}
+
+/**
+ * Makes a file beside an old one and renames it, so nobody ever sees a half of it.
+ *
+ * @throws {SystemError} when it cannot be written; then the old one is as it was
+ */
+export function writeAnew(path: ByteString, text: ByteString, access: Access): void {
   const unfinished = path + UNFINISHED;
   try {
     unlink(unfinished); // Left by one that was killed meanwhile.
-    createFile(unfinished, text, stat(path) ?? fresh);
+    createFile(unfinished, text, access);
     rename(unfinished, path);
   } catch (error) {
     unlink(unfinished);

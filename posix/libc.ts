@@ -67,6 +67,7 @@ const c = Deno.dlopen(LIBC, {
   posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
   posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
   execve: { parameters: ["buffer", POINTER, POINTER], result: "i32" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   _exit: { parameters: ["i32"], result: "void" },
   // Signals, time, terminal.
@@ -262,6 +263,14 @@ export function exec(
 ): never {
   c.execve(cString(file), stringArray(argv), stringArray(envp));
   throw new SystemError(`Cannot execute ${file}`);
+}
+
+/** How large a program's stack may grow, in bytes. getrlimit(2) */
+export function stackLimit(): number {
+  const RLIMIT_STACK = 3, RLIM_INFINITY = 2n ** 64n - 1n;
+  const limit = new BigUint64Array(2); // struct rlimit
+  c.getrlimit(RLIMIT_STACK, limit);
+  return limit[0] === RLIM_INFINITY ? Infinity : Number(limit[0]);
 }
 
 /** Ends this process at once. _exit(2) */

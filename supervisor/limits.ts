@@ -14,11 +14,12 @@ export interface Limits {
 }
 
 /** The limits where nobody set any. Docker waits for 10 seconds. */
-const DEFAULTS = { process: 5, everybody: 5, overall: 9 };
+const DEFAULTS = { step: 5, overall: 9 };
 
 /**
- * Reads the limits from the environment. Who has chosen the time limit of a step has reckoned without an overall
- * one, so there is none then, unless it is set too.
+ * Reads the limits from the environment; only a value that makes sense counts. Who has chosen the time limit of a step
+ * has reckoned without an overall one, so there is none then, unless it is set too. Who has chosen the overall one alone
+ * wants the steps to use it, so their own limits grow in proportion.
  *
  * @param ofServices the limits that services have of their own, in seconds
  */
@@ -26,33 +27,42 @@ export function readLimits(
   environment: Environment,
   ofServices: Readonly<Record<ByteString, number>> = {},
 ): { limits: Limits; warnings: ByteString[] } {
-  const warnings: ByteString[] = [];
-  const read = (name: string, otherwise: number): number => {
+  const chosen = (name: string) => parseSeconds(get(environment, name) ?? "");
+  const process = chosen("KILL_PROCESS_TIMEOUT");
+  const everybody = chosen("KILL_ALL_PROCESSES_TIMEOUT");
+  const overall = chosen("SHUTDOWN_TIMEOUT");
+  const hasOwn = process !== undefined || everybody !== undefined ||
+    Object.keys(ofServices).length > 0;
+  const step = Math.max(DEFAULTS.step, (overall ?? 0) * DEFAULTS.step / DEFAULTS.overall);
+  const limits = {
+    process: process ?? step,
+    everybody: everybody ?? step,
+    hook: Math.max(process ?? step, DEFAULTS.step),
+    overall: overall ?? (hasOwn ? Infinity : DEFAULTS.overall),
+  };
+  const taken = {
+    KILL_PROCESS_TIMEOUT: limits.process,
+    KILL_ALL_PROCESSES_TIMEOUT: limits.everybody,
+    SHUTDOWN_TIMEOUT: limits.overall,
+  };
+  const warnings = Object.entries(taken).flatMap(([name, seconds]) => {
     const text = get(environment, name);
-    if (text === undefined) return otherwise;
-    const seconds = parseSeconds(text);
-    if (seconds !== undefined) return seconds;
-    warnings.push(
-      `Ignoring ${name}=${text}: use seconds, such as 5, 1.5, 5s or 2m; taking ${otherwise}`,
-    );
-    return otherwise;
-  };
-  const process = read("KILL_PROCESS_TIMEOUT", DEFAULTS.process);
-  const everybody = read("KILL_ALL_PROCESSES_TIMEOUT", DEFAULTS.everybody);
-  const chosen = Object.keys(ofServices).length > 0 ||
-    ["KILL_PROCESS_TIMEOUT", "KILL_ALL_PROCESSES_TIMEOUT"].some((name) =>
-      get(environment, name) !== undefined
-    );
-  const overall = read("SHUTDOWN_TIMEOUT", chosen ? Infinity : DEFAULTS.overall);
-  return {
-    limits: { process, everybody, hook: Math.max(process, DEFAULTS.process), overall },
-    warnings,
-  };
+    if (text === undefined || parseSeconds(text) !== undefined) return [];
+    const instead = seconds === Infinity
+      ? "setting no limit"
+      : `taking ${Number(seconds.toFixed(1))}`;
+    return [`Ignoring ${name}=${text}: use seconds, such as 5, 1.5, 5s or 2m; ${instead}`];
+  });
+  return { limits, warnings };
 }
+
+/** The longest time limit, which is for ever: 31 years. JSON has no `Infinity`. */
+const LONGEST = 1e9;
 
 /** Understands `5`, `1.5`, `5s` and `2m` as seconds; nothing else. */
 export function parseSeconds(text: string): number | undefined {
   const [, number, unit] = text.match(/^\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh]?)\s*$/) ?? [];
   if (number === undefined) return undefined;
-  return Number(number) * { "": 1, s: 1, m: 60, h: 3600 }[unit as "" | "s" | "m" | "h"];
+  const seconds = Number(number) * { "": 1, s: 1, m: 60, h: 3600 }[unit as "" | "s" | "m" | "h"];
+  return Math.min(seconds, LONGEST);
 }

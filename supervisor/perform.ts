@@ -10,22 +10,18 @@ import {
   reap,
   signalSet,
   spawn,
+  stackLimit,
   stat,
   SystemError,
   waitForSignal,
   writeError,
 } from "../posix/libc.ts";
+import { findExcess } from "../posix/arguments.ts";
 import { findProgram } from "../posix/programs.ts";
 import { allSignalsBut, type Exit, FAULTS, SIGNALS, type Suspension } from "../posix/signals.ts";
-import { exportDirectory, importDirectory, readFiles, writeDumps } from "../env/directory.ts";
-import {
-  beginWith,
-  type Environment,
-  get,
-  reloadFrom,
-  toStrings,
-  withVariables,
-} from "../env/environment.ts";
+import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/directory.ts";
+import { type Environment, get, toStrings, withVariables } from "../env/environment.ts";
+import { forServices } from "../env/policy.ts";
 import { findHooks } from "./hooks.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
@@ -102,22 +98,12 @@ function say(messages: readonly Message[], quiet: boolean): void {
   }
 }
 
-function readEnvironment(run: Run): Outcome {
-  const { environment: before, unwritten } = run;
-  const { variables, warnings } = importDirectory();
-  if (run.directory === "stale") {
-    const environment = variables ? reloadFrom(variables, before, unwritten) : before;
-    if (variables) warnings.push(...writeDumps(environment));
-    return { type: "environment", environment, unwritten, warnings };
-  }
-  const first = beginWith(before, variables ?? []);
-  const secrets = readFiles(first);
-  const environment = withVariables(first, secrets.variables);
-  warnings.push(...secrets.warnings);
-  if (!variables) return { type: "environment", environment, unwritten, warnings };
-  const exported = exportDirectory(environment, variables);
-  warnings.push(...exported.warnings, ...writeDumps(environment));
-  return { type: "environment", environment, unwritten: exported.unwritten, warnings };
+function readEnvironment({ directory, environment, unwritten, options }: Run): Outcome {
+  const { runit, startupFiles } = options;
+  const loaded = directory === "stale"
+    ? reloadEnvironment(environment, unwritten, runit)
+    : loadEnvironment(environment, runit && !startupFiles); // Startup scripts switch services on and off.
+  return { type: "environment", ...loaded };
 }
 
 /** The only spawner. */
@@ -129,9 +115,12 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
   const isMain = purpose.kind === "main";
   const foreground = isMain && ownsTerminal();
   const isInteractive = isTerminal() || run.options.command.length === 0;
+  const plain = { file: found.file, argv, envp: toStrings(environment) };
+  const program = isMain ? withSockets(plain, run.pid) : plain;
+  const excess = findExcess(program, stackLimit());
+  if (excess) return { type: "notStarted", purpose, name: argv[0], status: 126, reason: excess };
   try {
-    const program = { file: found.file, argv, envp: toStrings(environment) };
-    const pid = spawn(isMain ? withSockets(program, run.pid) : program, {
+    const pid = spawn(program, {
       // It leads a process group, which becomes the terminal's foreground group. Without a terminal it needs none.
       ownGroup: foreground || purpose.kind === "runit",
       // What is on standard input is for the main command.
@@ -169,6 +158,7 @@ function withSockets(program: Program, ourPid: number): Program {
 
 /** Scripts are told which of them they are, and whether there is a main command. */
 function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
+  if (purpose.kind === "runit") return forServices(environment, dockersHome());
   if (purpose.kind !== "script") return environment;
   const stage = { startup: "startup", preShutdown: "pre_shutdown", postShutdown: "post_shutdown" };
   return withVariables(environment, [

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { toUnicode } from "../../posix/bytes.ts";
-import { type ByteString, fromBytes } from "../../posix/bytes.ts";
+import { toShell } from "../../env/dumps.ts";
+import { type ByteString, fromBytes, toBytes, toUnicode } from "../../posix/bytes.ts";
 import { PATH, startInit } from "../support/namespace.ts";
 
 const files = {
@@ -107,29 +107,57 @@ Deno.test("names that are the same in the shell's dump do not overwrite one anot
   }
 });
 
-Deno.test("names that shells set themselves do not make sourcing the dump fail", async () => {
+/** What bash's manual lists under "Shell Variables", and `compgen -v` does not while it is unset. */
+const ofTheManual = `auto_resume BASH_ALIASES BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_COMPAT BASH_ENV
+  BASH_EXECUTION_STRING BASH_LOADABLES_PATH BASH_MONOSECONDS BASHPID BASH_REMATCH BASH_SUBSHELL BASH_TRAPSIG
+  BASH_XTRACEFD CDPATH CHILD_MAX COLUMNS COMP_CWORD COMP_KEY COMP_LINE COMP_POINT COMPREPLY COMP_TYPE COMP_WORDBREAKS
+  COMP_WORDS COPROC DIRSTACK EMACS ENV EPOCHREALTIME EPOCHSECONDS EXECIGNORE FCEDIT FIGNORE FUNCNAME FUNCNEST
+  GLOBIGNORE GLOBSORT GROUPS histchars HISTCMD HISTCONTROL HISTFILE HISTFILESIZE HISTIGNORE HISTSIZE HISTTIMEFORMAT HOME
+  HOSTFILE IGNOREEOF INPUTRC INSIDE_EMACS LANG LINENO LINES MAIL MAILCHECK MAILPATH MAPFILE OLDPWD OPTARG POSIXLY_CORRECT
+  PROMPT_COMMAND PROMPT_DIRTRIM PS0 PS1 PS2 PS3 RANDOM READLINE_ARGUMENT READLINE_LINE READLINE_MARK READLINE_POINT
+  REPLY SECONDS SRANDOM TEXTDOMAIN TEXTDOMAINDIR TIMEFORMAT TMOUT TMPDIR`.split(/\s+/);
+
+Deno.test("sourcing the dump runs no code, prints nothing and sets the rest, whichever of bash's variables is in it", async () => {
+  const folder = await Deno.makeTempDir();
   const names = await new Deno.Command("/bin/bash", { args: ["-c", "compgen -v"], clearEnv: true })
     .output();
-  // No OPTIND: with a wrong one dash does not even start.
-  const special = fromBytes(names.stdout).trim().split("\n").concat(
-    "BASH_COMPAT BASH_XTRACEFD DIRSTACK EPOCHSECONDS FUNCNAME GROUPS HISTCMD IFS LINENO OPTARG PPID PS4 RANDOM SECONDS"
-      .split(" "),
-  ).filter((name) => !["OPTIND", "PATH", "PWD"].includes(name));
-  for (const value of ["text", "1", ""]) {
-    const given = Object.fromEntries(special.map((name) => [name, value]));
-    await using init = await startInit(["--skip-runit", "true"], {
-      env: { ...given, zzz_last: "reached" },
-      files: { "/etc/container_environment/PRESENT": "yes" },
+  const special = fromBytes(names.stdout).trim().split("\n").concat(ofTheManual, "BASH.VERSINFO");
+  const code = `touch ${folder}/ran`;
+  const values = [`a[$(${code})]`, "text", "", "0", "9".repeat(30)];
+  const file = (name: string, index: number) => `${folder}/${name}.${index}`;
+  for (const name of special) {
+    values.forEach((value, index) => {
+      const { text } = toShell([[name, value], ["zzz_last", "reached"]]);
+      Deno.writeFileSync(file(name, index), toBytes(text));
     });
-    assertEquals((await init.end()).status, 0);
-    for (const shell of ["/bin/dash", "/bin/bash"]) {
-      const { stdout } = await new Deno.Command(shell, {
-        args: ["-c", '. "$0"; echo "$zzz_last"', `${init.folder}/etc/container_environment.sh`],
-        clearEnv: true,
-      }).output();
-      assertEquals(fromBytes(stdout), "reached\n", `${shell}, each is "${value}"`);
-    }
   }
+  const all = special.flatMap((name) => values.map((_, index) => file(name, index)));
+  // In a subshell each, which is quick, and tells of a shell that ends early as well.
+  const source =
+    'for file; do echo "${file##*/} $( (. "$file"; echo "$zzz_last$?") 2>&1 )"; done; exit 0';
+  for (const shell of ["sh", "dash", "bash", "bash --posix", "bash -eu", "bash --posix -eu"]) {
+    const [program, ...options] = shell.split(" ");
+    const { code, stdout, stderr } = await new Deno.Command(`/bin/${program}`, {
+      args: [...options, "-c", source, shell, ...all],
+      clearEnv: true,
+    }).output();
+    assertEquals([code, fromBytes(stderr)], [0, ""], shell);
+    const lines = fromBytes(stdout).trimEnd().split("\n");
+    assertEquals(lines.filter((line) => !line.endsWith(" reached0")), [], shell);
+    assertEquals(lines.length, all.length);
+    const ran = [...Deno.readDirSync(folder)].some(({ name }) => name === "ran");
+    assert(!ran, `${shell} has run a command`);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a variable of a name that bash keeps for itself reaches the command, and is told of", async () => {
+  const { env, json, stderr } = await dump({ HISTCMD: "1", OPTIND: "1" });
+  assertEquals([env.HISTCMD, JSON.parse(json).OPTIND], ["1", "1"]);
+  assertStringIncludes(
+    stderr,
+    "*** Variable HISTCMD is left out of the shell's dump: bash keeps HISTCMD for itself\n",
+  );
 });
 
 Deno.test("the JSON dump is one object of all variables; what is not UTF-8 becomes U+FFFD", async () => {
@@ -212,5 +240,46 @@ Deno.test("10,000 variables of arbitrary bytes never break the boot, and come ba
       if (!name.includes("\ufffd")) assertEquals(json[name], value);
     }
     assert(Object.keys(json).length > 1900);
+  }
+});
+
+Deno.test("PAM gives sessions every value that it can hold, byte by byte (W4)", async () => {
+  const random = randomNumbers(8377);
+  const all = Array.from({ length: 255 }, (_, index) => String.fromCharCode(index + 1)).join("");
+  const alphabets = [
+    "abc",
+    ` \t'"\\$@{}()=;&|<>~*?[]!%^`,
+    all.replace(/[\n#]/g, ""),
+    `'"`,
+    "\\",
+    " \r",
+  ];
+  const lengths = [0, 1, 2, 5, 60, 900];
+  const env: Environment = {};
+  for (let index = 0; index < 300; index++) {
+    const from = alphabets[random(alphabets.length)];
+    const length = lengths[random(lengths.length)];
+    env[`V${index}`] = Array.from({ length }, () => from[random(from.length)]).join("");
+  }
+  await using init = await startInit(
+    ["--skip-runit", "--", "env", "-i", `PATH=${PATH}`, "su", "-c", "cat /proc/self/environ"],
+    {
+      env,
+      before: "mount -t tmpfs t /run",
+      files: {
+        ...files,
+        "/etc/pam.d/container-environment":
+          "session optional pam_env.so readenv=1 envfile=/run/container_environment.pam\n",
+        "/etc/security/pam_env.conf": "",
+        "/etc/pam.d/su":
+          "auth sufficient pam_rootok.so\naccount required pam_permit.so\nsession required pam_permit.so\n@include container-environment\n",
+      },
+    },
+  );
+  const { status, stdout, stderr } = await init.end(60);
+  assertEquals(status, 0, stderr);
+  const got = parse(stdout);
+  for (const [name, value] of Object.entries({ ...env, PRESENT: "yes" })) {
+    assertEquals(got[name], value, name);
   }
 });

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { PATH, runInit, type Setting, startInit } from "../support/namespace.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { PATH, runInit, type Setting, sh, startInit } from "../support/namespace.ts";
 
 /** Puts the environment on standard output as it is: NAME=value, NUL after each. */
 const show = ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"];
@@ -258,13 +258,162 @@ Deno.test("HOME from the directory reaches the command when the container was gi
   assertEquals(env.HOME, "/stored");
 });
 
-Deno.test("FILE__NAME gives NAME the content of a file (W20)", async () => {
+Deno.test("FILE__NAME gives NAME the content of a file, at the end of the boot as well (W20)", async () => {
   const { env, stderr } = await environmentOf({
-    env: { FILE__SECRET: "/mnt/secret", FILE__MISSING: "/mnt/nosuch" },
-    files: { ...script, ...directory, "/mnt/secret": "s3cret\n" },
+    env: { FILE__SECRET: "/mnt/secret", SECRET: "public" },
+    files: {
+      "/mnt/secret": "s3cret\n",
+      "/mnt/other": "0ther\n",
+      "/etc/container_environment/FILE__OTHER": "/mnt/other\n",
+      "/etc/my_init.d/1":
+        '#!/bin/sh\ntest "$SECRET$OTHER" = s3cret0ther && rm /mnt/secret && echo new >/mnt/new && ' +
+        "echo /mnt/new >/etc/container_environment/FILE__NEW\n",
+      "/etc/my_init.d/2": '#!/bin/sh\ntest "$SECRET$OTHER$NEW" = s3cret0thernew\n',
+    },
   });
-  assertEquals([env.SECRET, env.MISSING], ["s3cret", undefined]);
-  assertStringIncludes(stderr, "/mnt/nosuch");
+  assertEquals(stderr, "");
+  assertEquals([env.SECRET, env.OTHER, env.NEW], ["s3cret", "0ther", "new"]);
+});
+
+/** An image in which cron and sshd have the environment by PAM, as far as my_init can tell. */
+const pam: Setting = {
+  before: "mount -t tmpfs t /run",
+  files: {
+    ...script,
+    ...directory,
+    "/etc/pam.d/container-environment": "",
+    "/etc/os-release": 'VERSION_ID="16.04"\n',
+    "/etc/service/cron/run": "#!/bin/sh\nexec sleep 100\n",
+  },
+};
+/** A main command that shows the file and all that is in /run. */
+const showPam = "cat /run/container_environment.pam; stat -c '%a %u:%g %n' /run/*";
+
+Deno.test("a value from a FILE__ variable is in no file of ours, its path is", async () => {
+  await using init = await startInit(
+    sh("cat /run/*.pam; echo $SECRET; grep -rl s3cret /etc /run; :"),
+    {
+      ...pam,
+      env: { FILE__SECRET: "/mnt/secret" },
+      files: { ...pam.files, "/mnt/secret": "s3cret\n" },
+    },
+  );
+  const { stdout } = await init.end();
+  const text = `FILE__SECRET="/mnt/secret"\nPATH="${PATH}"\nPRESENT="yes"\ns3cret\n`;
+  assertEquals(stdout, text, "grep finds nothing");
+  for (const file of [".json", ".sh", "/FILE__SECRET"]) {
+    assertStringIncludes(init.read(`/etc/container_environment${file}`)!, "/mnt/secret", file);
+  }
+});
+
+Deno.test("PAM's file is for root alone, whoever made one before, and has what a startup script changed (W4)", async () => {
+  const { stdout, stderr } = await runInit(["--quiet", ...sh(showPam)], {
+    ...pam,
+    before:
+      `${pam.before}; cd /run; touch container_environment.pam; chmod 666 *.pam; chown 1:1 *.pam`,
+    env: { HOME: "/root", TERM: "xterm", SSH_AUTHORIZED_KEYS: "key" },
+    files: {
+      ...pam.files,
+      "/etc/my_init.d/x": "#!/bin/sh\necho new >/etc/container_environment/NEW\n",
+    },
+  });
+  assertEquals(
+    stdout,
+    `NEW="new"\nPATH="${PATH}"\nPRESENT="yes"\n600 0:0 /run/container_environment.pam\n`,
+  );
+  assertEquals(stderr, "");
+});
+
+Deno.test("without the image's rule for PAM there is no file for it", async () => {
+  const { "/etc/pam.d/container-environment": _, ...files } = pam.files!;
+  const { stdout } = await runInit(sh("ls /run"), { ...pam, files });
+  assertEquals(stdout, "");
+});
+
+const outsidePam: [string, Setting & { skip?: string }, boolean][] = [
+  ["where cron runs", {}, true],
+  ["where cron is down", { files: { "/etc/service/cron/down": "" } }, false],
+  ["where nothing runs but the command", { skip: "--skip-runit" }, false],
+  ["where cron runs, without startup scripts", { skip: "--skip-startup-files" }, true],
+  ["where a startup script turns cron off", {
+    files: { "/etc/my_init.d/x": "#!/bin/sh\ntouch /etc/service/cron/down\n" },
+  }, false],
+  ["where sshd runs, too", {
+    files: { "/etc/service/cron/down": "", "/etc/service/sshd/run": "#!/bin/sh\n" },
+  }, true],
+];
+for (const [where, { skip, files }, isTold] of outsidePam) {
+  Deno.test(`what PAM cannot hold gets ${isTold ? "one warning" : "none"} ${where}`, async () => {
+    // Whether there is a runsvdir does not matter here.
+    const { stderr } = await runInit(["--quiet", ...skip ? [skip] : [], "--", "true"], {
+      ...pam,
+      env: { KEY: "a\nb", COLOUR: "#fff", LONG: "x".repeat(1000), LINE: "x".repeat(995) },
+      files: { ...pam.files, ...files },
+    });
+    assertEquals(
+      stderr.split("\n").filter((line) => line.includes("SSH")),
+      isTold
+        ? [
+          "*** Not in the environment of cron jobs and SSH sessions, because of a #, a newline, the name or the length: " +
+          "COLOUR, KEY, LONG. They can source /etc/container_environment.sh",
+        ]
+        : [],
+    );
+  });
+}
+
+Deno.test("a startup script takes a secret away by removing FILE__NAME", async () => {
+  const { env } = await environmentOf({
+    env: { FILE__SECRET: "/mnt/secret" },
+    files: {
+      ...directory,
+      "/mnt/secret": "s3cret\n",
+      "/etc/my_init.d/x": "#!/bin/sh\nrm /etc/container_environment/FILE__SECRET\n",
+    },
+  });
+  assertEquals(env, { PRESENT: "yes", PATH });
+});
+
+const faultyFiles: Record<string, [string, string]> = {
+  "no path": ["", "it is empty; let it be the path of a file"],
+  "no file": ["/mnt/nosuch", "No such file or directory; mount it, or correct the path"],
+  "a directory": ["/mnt", "it is a directory; name a file in it"],
+  "a device": ["/dev/null", "it is not a regular file"],
+  "an empty file": ["/mnt/empty", "the file is empty; write the value there"],
+  "a file of one newline": ["/mnt/newline", "the file is empty; write the value there"],
+  "a NUL byte": ["/mnt/nul", "the value of a variable cannot have a NUL byte"],
+  "too much": ["/mnt/huge", "it is too large for a variable (at most 131071 bytes)"],
+};
+for (const [what, [file, reason]] of Object.entries(faultyFiles)) {
+  Deno.test(`FILE__NAME that leads to ${what} gets one warning, by its name`, async () => {
+    const { env, stderr } = await environmentOf({
+      env: { FILE__NAME: file },
+      files: {
+        ...script,
+        ...directory,
+        "/mnt/empty": "",
+        "/mnt/newline": "\n",
+        "/mnt/nul": "a\0b",
+        "/mnt/huge": "x".repeat(131_067),
+      },
+    });
+    assertEquals(env, { FILE__NAME: file, PRESENT: "yes", PATH });
+    assertEquals(stderr, `*** Ignoring FILE__NAME=${file}: ${reason}\n`);
+  });
+}
+
+Deno.test("FILE__NAME that may not be read says who has to be let", async () => {
+  await using init = await startInit([], {
+    before:
+      "chmod 600 /mnt/secret; exec setpriv --reuid 1000 --regid 1000 --clear-groups env -i FILE__A=/mnt/secret PATH=$PATH:/mnt/bin my_init --quiet --skip-runit -- true",
+    files: { "/mnt/secret": "s" },
+  });
+  const { status, stderr } = await init.end();
+  assertEquals(status, 0);
+  assertEquals(
+    stderr,
+    "*** Ignoring FILE__A=/mnt/secret: Permission denied; let UID 1000 read it\n",
+  );
 });
 
 Deno.test("of a name that was given twice one value is taken, and nothing breaks", async () => {
@@ -279,6 +428,31 @@ Deno.test("an environment of 3,000 variables passes", async () => {
   const { env } = await environmentOf({ env: many, files: { ...script, ...directory } });
   assertEquals(env, { ...many, PRESENT: "yes", PATH });
 });
+
+const tooMuch = Object.fromEntries(
+  Array.from(
+    { length: 25 },
+    (_, index) => [`/etc/container_environment/V${index}`, "x".repeat(100_000)],
+  ),
+);
+for (
+  const [what, files, status] of [
+    ["a command that is", {}, 126],
+    ["a startup script that is", script, 1],
+  ] as const
+) {
+  Deno.test(`${what} given too large an environment is refused with the reason`, async () => {
+    const result = await runInit(["--quiet", "--skip-runit", "--", "echo", "main"], {
+      before: "ulimit -s 8192",
+      files: { ...tooMuch, ...files },
+    });
+    assertEquals([result.status, result.stdout], [status, ""]);
+    assertMatch(
+      result.stderr,
+      /^\*\*\* Cannot run \S+: arguments and environment have 25\d{5} bytes, more than a program can be given \(2097152\); the largest: variable V\d+ has 10000\d bytes\n/,
+    );
+  });
+}
 
 Deno.test("new dumps are 0640 root:docker_env, files as secret as the directory (B24)", async () => {
   const { modes } = await environmentOf({

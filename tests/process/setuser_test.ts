@@ -56,6 +56,20 @@ for (const [who, expected] of Object.entries(whos)) {
   });
 }
 
+Deno.test("--help says which group a number has that nobody has", async () => {
+  const { stdout } = await setuser(["--help"]);
+  assertMatch(stdout, /A number that nobody has keeps the\s+caller's group/);
+});
+
+Deno.test("variables that shells and option parsers obey are like any other", async () => {
+  const env = { POSIXLY_CORRECT: "1", BASH_ENV: "/nosuch", ENV: "/nosuch", OPTIND: "x", EUID: "7" };
+  const { status, stdout } = await setuser(["joe", "cat", "/proc/self/environ"], { env });
+  assertEquals(status, 0);
+  for (const [name, value] of Object.entries(env)) {
+    assert(stdout.split("\0").includes(`${name}=${value}`), name);
+  }
+});
+
 Deno.test("a user without a number in the user database has the gid of the caller", async () => {
   const result = await setuserAs("--regid 1235 --clear-groups", "2000 /mnt/show");
   assertEquals(result.stdout, "2000:1235:1235 2000 2000 / /bin/sh 2000 1235\n");
@@ -182,6 +196,19 @@ Deno.test("root without the capability to change ids hears so (B28)", async () =
   );
   assertEquals([status, stdout], [1, ""]);
   assertMatch(stderr, /^setuser: cannot become joe.*\n$/);
+});
+
+Deno.test("a variable that is too large for any program is named, with status 126", async () => {
+  const passwd = files["/etc/passwd"] + `far:x:1400:1400::/${"h".repeat(131_071)}:\n`;
+  const result = await setuser(["far", "echo", "ran"], {
+    files: { ...files, "/etc/passwd": passwd },
+  });
+  assertEquals(result, {
+    status: 126,
+    stdout: "",
+    stderr:
+      "setuser: cannot execute echo: variable HOME has 131077 bytes, more than a program can be given (131071 bytes)\n",
+  });
 });
 
 Deno.test("there is no way back: ids are real, effective and saved ones alike", async () => {

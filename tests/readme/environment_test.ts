@@ -80,6 +80,43 @@ Deno.test("the readme's session that shows the dumps", async () => {
   );
 });
 
+Deno.test("the shell's dump runs no code in the image's own shells, whatever the names", async () => {
+  const names = "BASHPID BASH_COMPAT EPOCHSECONDS EUID HISTCMD LINENO RANDOM SECONDS SHELLOPTS";
+  await using container = await startContainer([], {
+    options: [...names.split(" "), "A"].flatMap((name) => ["-e", `${name}=a[$(touch /ran)]`]),
+  });
+  await container.booted();
+  for (const shell of ["sh", "bash", "bash --posix", "bash -eu"]) {
+    const printed = await container.sh(
+      `env -i ${shell} -c '. /etc/container_environment.sh; echo "$A"' 2>&1; ls /ran 2>&1 || :`,
+    );
+    assertMatch(printed, /^a\[\$\(touch \/ran\)\]\n.*No such file or directory\n$/, shell);
+  }
+});
+
+Deno.test("a service of another user does not get docker's HOME, but one that somebody has chosen", async () => {
+  const service =
+    "#!/bin/sh\nexec chpst -u nobody sh -c 'echo \"service: [$HOME]\"; exec sleep 1000'\n";
+  const copy = "COPY run /etc/service/other/run\n";
+  await using built = await derive(copy, { run: service });
+  await using withFile = await derive(
+    `${copy}RUN echo /root > /etc/container_environment/HOME`,
+    { run: service },
+  );
+  for (
+    const [from, options, home] of [
+      [built.name, [], ""],
+      [built.name, ["-e", "HOME=/srv"], "/srv"],
+      [withFile.name, [], "/root"],
+    ] as const
+  ) {
+    const command = ["my_init", "--", "sh", "-c", 'echo "command: [$HOME]"; exec sleep 1000'];
+    await using container = await startContainer(command, { from, options: [...options] });
+    await container.says(`service: [${home}]\n`);
+    await container.says(`command: [${home || "/root"}]\n`);
+  }
+});
+
 Deno.test("a startup script that alters the files alters the environment of all that follows", async () => {
   await using built = await derive(
     `
@@ -157,6 +194,12 @@ Deno.test("who reads the dumps", async (test) => {
       assertEquals(await read(open, "stranger"), "s");
     });
   }
+  await test.step("the image's own variables are read like those of docker run", async () => {
+    const own = (user: string) => ["setuser", user, "cat", "/etc/container_environment/LANG"];
+    assertEquals((await open.exec(...own("stranger"))).stdout.trim(), "en_US.UTF-8");
+    assertEquals((await secret.exec(...own("friend"))).stdout.trim(), "en_US.UTF-8");
+    assertEquals((await secret.exec(...own("stranger"))).stdout, "");
+  });
   await test.step("root owns them", async () => {
     const modes = await secret.sh("stat -c '%U:%G' /etc/container_environment*");
     assertMatch(modes, /^(root:docker_env\n){3}$/);
