@@ -1,0 +1,69 @@
+import $ from "@david/dax";
+import { assertSnapshot } from "@std/testing/snapshot";
+import { SIGNALS } from "../../posix/signals.ts";
+import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
+import { live, type World } from "../unit/simulation.ts";
+
+// All that my_init says, as people read it. A changed text is looked at in the snapshot beside, and renewed by --update.
+
+const stubborn = { termTakes: Infinity };
+const worlds: Record<string, World> = {
+  "a run of a command": {
+    options: ["--enable-insecure-key", "--", "sh", "-c", "exit 7"],
+    hooks: {
+      startup: ["/usr/sbin/enable_insecure_key", "/etc/my_init.d/10_first", "/etc/rc.local"],
+      preShutdown: ["/etc/my_init.pre_shutdown.d/drain"],
+      postShutdown: ["/etc/my_init.post_shutdown.d/log"],
+    },
+    programs: {
+      enable_insecure_key: { endsAfter: 0 },
+      "10_first": { endsAfter: 1 },
+      "rc.local": { endsAfter: 0 },
+      drain: { endsAfter: 1, status: 3 },
+      log: { endsAfter: 0, status: 137 },
+      sh: { endsAfter: 9, status: 7 },
+    },
+    services: ["web"],
+  },
+  "a stop that nobody heeds": {
+    options: ["--", "main"],
+    hooks: { preShutdown: ["/pre1", "/pre2"], postShutdown: ["/post1", "/post2"] },
+    programs: { main: stubborn, runsvdir: stubborn, web: stubborn, db: stubborn, left: stubborn },
+    services: ["web", "db"],
+    others: ["left"],
+    signals: [[1, SIGNALS.SIGTERM]],
+  },
+  "a boot that fails at a script": {
+    hooks: { startup: ["/etc/my_init.d/10_bad"] },
+    programs: { "10_bad": { endsAfter: 0, status: 2 } },
+  },
+  "a boot that is stopped": {
+    hooks: { startup: ["/etc/my_init.d/10_slow"] },
+    signals: [[2, SIGNALS.SIGTERM]],
+  },
+  "a command that cannot be run": {
+    options: ["--skip-runit", "--", "nosuch"],
+    programs: { nosuch: { cannotStart: 127 } },
+  },
+  "a critical service that ends": {
+    services: ["db"],
+    critical: ["db"],
+    programs: { db: { endsAfter: 3, status: 4 } },
+    signals: [[3, SERVICE_ENDED]],
+  },
+  "a runsvdir that ends": { programs: { runsvdir: { endsAfter: 3, status: 111 } } },
+};
+
+for (const [what, world] of Object.entries(worlds)) {
+  Deno.test(`what my_init says of ${what}`, async (test) => {
+    const { story, status } = live(world);
+    const said = story.filter((line) => !/^\S+ \(/.test(line)); // In parentheses is what is done.
+    await assertSnapshot(test, [...said, `status ${status}`].join("\n"));
+  });
+}
+
+for (const program of ["my_init", "setuser"]) {
+  Deno.test(`${program} --help`, async (test) => {
+    await assertSnapshot(test, await $`dist/${program} --help`.text());
+  });
+}
