@@ -83,6 +83,8 @@ const c = Deno.dlopen(LIBC, {
   rename: { parameters: ["buffer", "buffer"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  rmdir: { parameters: ["buffer"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
   symlink: { parameters: ["buffer", "buffer"], result: "i32" },
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
@@ -324,9 +326,9 @@ export function giveTerminal(group: number = c.getpgrp()): void {
 
 const AT_FDCWD = -100;
 const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
-const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000;
+const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
-/** What a path leads to, links followed. */
+/** What a path leads to. */
 export interface FileStatus {
   type: "file" | "directory" | "other";
   /** The permission bits. */
@@ -335,11 +337,15 @@ export interface FileStatus {
   gid: number;
 }
 
-/** stat(2); nothing when there is no such file, or none that may be looked at. */
-export function stat(path: ByteString): FileStatus | undefined {
-  const SYS_newfstatat = ON_X86 ? 262n : 79n;
+/** stat(2), or lstat(2); nothing when there is no such file, or none that may be looked at. */
+export function stat(
+  path: ByteString,
+  { followLinks = true }: { followLinks?: boolean } = {},
+): FileStatus | undefined {
+  const SYS_newfstatat = ON_X86 ? 262n : 79n, AT_SYMLINK_NOFOLLOW = 0x100;
   const status = new Uint32Array(36); // struct stat: 144 bytes, or 128
-  if (c.syscall4(SYS_newfstatat, AT_FDCWD, cString(path), status, 0) !== 0n) return undefined;
+  const flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (c.syscall4(SYS_newfstatat, AT_FDCWD, cString(path), status, flags) !== 0n) return undefined;
   const [mode, uid, gid] = ON_X86
     ? [status[6], status[7], status[8]]
     : [status[4], status[6], status[7]];
@@ -421,18 +427,14 @@ export function unlink(path: ByteString): boolean {
   return c.unlink(cString(path)) === 0;
 }
 
-/** Makes a folder, unless it exists. mkdir(2) @throws {SystemError} */
+/** Makes a directory that did not exist. mkdir(2) @throws {SystemError} */
 export function makeDirectory(path: ByteString, mode = 0o755): void {
-  if (c.mkdir(cString(path), mode) === 0) return;
-  const failure = new SystemError(`Cannot make ${path}`);
-  if (stat(path)?.type !== "directory") throw failure;
+  if (c.mkdir(cString(path), mode) !== 0) throw new SystemError(`Cannot make ${path}`);
 }
 
-/** Makes a link, unless there is something of this name. symlink(2) @throws {SystemError} */
+/** Makes a link where there was nothing of this name. symlink(2) @throws {SystemError} */
 export function makeLink(target: ByteString, path: ByteString): void {
-  if (c.symlink(cString(target), cString(path)) === 0) return;
-  const failure = new SystemError(`Cannot make ${path}`);
-  if (readLink(path) !== target) throw failure;
+  if (c.symlink(cString(target), cString(path)) !== 0) throw new SystemError(`Cannot make ${path}`);
 }
 
 /** Says that a file was last changed at the beginning of time. utimensat(2) */
@@ -465,6 +467,25 @@ export function listDirectory(path: ByteString): ByteString[] {
   }
   c.close(folder);
   return names.filter((name) => name !== "." && name !== "..").sort();
+}
+
+/** Removes an empty directory; false when it was not removed. rmdir(2) */
+export function removeDirectory(path: ByteString): boolean {
+  return c.rmdir(cString(path)) === 0;
+}
+
+/**
+ * Locks a directory until this process ends, whether it is removed or not. flock(2)
+ *
+ * @returns false when another process has locked it, or there is no such directory
+ */
+export function lockDirectory(path: ByteString): boolean {
+  const LOCK_EX = 2, LOCK_NB = 4;
+  const directory = c.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (directory < 0) return false;
+  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return true; // Closed, it would be unlocked.
+  c.close(directory);
+  return false;
 }
 
 /**

@@ -98,7 +98,11 @@ export function live(world: World): { story: string[]; status: number; seconds: 
       case "prepareServices": {
         const [directory, warnings] = ["/etc/service", [] as string[]];
         const { limits = {}, critical = [] } = world;
-        return { now, type: "services", services: { directory, limits, critical, warnings } };
+        return {
+          now,
+          type: "services",
+          services: { directory, limits, critical, last: [], warnings },
+        };
       }
       case "findEndedService": {
         const ended = living.find(({ name, endsAt }) =>
