@@ -80,7 +80,7 @@ export function prepareServices(environment: Environment): Services {
   let directory = moved.length > 0 ? makePrivateDirectory() : SERVICES;
   if (directory === undefined) {
     const where = [SERVICES, ...PLACES].join(", ");
-    const advice = "docker run --tmpfs /run helps";
+    const advice = "docker run --tmpfs /tmp helps";
     warnings.push(`Cannot run ${moved.join(", ")}: none of ${where} can be written; ${advice}`);
     names = names.filter((name) => !moved.includes(name));
     directory = names.length === 0 && isDirectory(NO_SERVICES) ? NO_SERVICES : SERVICES;
