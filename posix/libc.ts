@@ -328,30 +328,36 @@ const AT_FDCWD = -100;
 const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
-/** What a path leads to. */
+/** What a path leads to, links followed. */
 export interface FileStatus {
-  type: "file" | "directory" | "other";
+  type: "file" | "directory" | "pipe" | "other";
   /** The permission bits. */
   mode: number;
   uid: number;
   gid: number;
 }
 
-/** stat(2), or lstat(2); nothing when there is no such file, or none that may be looked at. */
-export function stat(
-  path: ByteString,
-  { followLinks = true }: { followLinks?: boolean } = {},
-): FileStatus | undefined {
-  const SYS_newfstatat = ON_X86 ? 262n : 79n, AT_SYMLINK_NOFOLLOW = 0x100;
+/** stat(2); nothing when there is no such file, or none that may be looked at. */
+export function stat(path: ByteString): FileStatus | undefined {
+  return fileStatus(AT_FDCWD, path);
+}
+
+/** Of a path below an open folder or, when it is empty, of an open file itself. */
+function fileStatus(file: number, path: ByteString): FileStatus | undefined {
+  const SYS_newfstatat = ON_X86 ? 262n : 79n, AT_EMPTY_PATH = 0x1000;
   const status = new Uint32Array(36); // struct stat: 144 bytes, or 128
-  const flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW;
-  if (c.syscall4(SYS_newfstatat, AT_FDCWD, cString(path), status, flags) !== 0n) return undefined;
+  const flags = path === "" ? AT_EMPTY_PATH : 0;
+  if (c.syscall4(SYS_newfstatat, file, cString(path), status, flags) !== 0n) return undefined;
   const [mode, uid, gid] = ON_X86
     ? [status[6], status[7], status[8]]
     : [status[4], status[6], status[7]];
-  const S_IFMT = 0o170000, S_IFDIR = 0o040000, S_IFREG = 0o100000;
-  const kind = mode & S_IFMT;
-  const type = kind === S_IFREG ? "file" : kind === S_IFDIR ? "directory" : "other";
+  const S_IFMT = 0o170000;
+  const types: Record<number, FileStatus["type"]> = {
+    0o010000: "pipe",
+    0o040000: "directory",
+    0o100000: "file",
+  };
+  const type = types[mode & S_IFMT] ?? "other";
   return { type, mode: mode & 0o7777, uid, gid };
 }
 
@@ -437,6 +443,35 @@ export function makeLink(target: ByteString, path: ByteString): void {
   if (c.symlink(cString(target), cString(path)) !== 0) throw new SystemError(`Cannot make ${path}`);
 }
 
+/** lstat(2): of a link itself; nothing when there is no such file. */
+export function lstat(path: ByteString): FileStatus | undefined {
+  const O_PATH = 0o10000000;
+  const file = c.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (file < 0) return undefined;
+  const status = fileStatus(file, "");
+  c.close(file);
+  return status;
+}
+
+/** Removes an empty directory; false when it was not removed. rmdir(2) */
+export function removeDirectory(path: ByteString): boolean {
+  return c.rmdir(cString(path)) === 0;
+}
+
+/**
+ * Locks a directory until this process ends, whether it is removed or not. flock(2)
+ *
+ * @returns false when another process has locked it, or there is no such directory
+ */
+export function lockDirectory(path: ByteString): boolean {
+  const LOCK_EX = 2, LOCK_NB = 4;
+  const directory = c.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (directory < 0) return false;
+  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return true; // Closed, it would be unlocked.
+  c.close(directory);
+  return false;
+}
+
 /** Says that a file was last changed at the beginning of time. utimensat(2) */
 export function makeOld(path: ByteString): void {
   c.utimensat(AT_FDCWD, cString(path), new BigInt64Array(4), 0);
@@ -467,25 +502,6 @@ export function listDirectory(path: ByteString): ByteString[] {
   }
   c.close(folder);
   return names.filter((name) => name !== "." && name !== "..").sort();
-}
-
-/** Removes an empty directory; false when it was not removed. rmdir(2) */
-export function removeDirectory(path: ByteString): boolean {
-  return c.rmdir(cString(path)) === 0;
-}
-
-/**
- * Locks a directory until this process ends, whether it is removed or not. flock(2)
- *
- * @returns false when another process has locked it, or there is no such directory
- */
-export function lockDirectory(path: ByteString): boolean {
-  const LOCK_EX = 2, LOCK_NB = 4;
-  const directory = c.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-  if (directory < 0) return false;
-  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return true; // Closed, it would be unlocked.
-  c.close(directory);
-  return false;
 }
 
 /**

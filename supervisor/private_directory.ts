@@ -3,6 +3,7 @@ import {
   identity,
   listDirectory,
   lockDirectory,
+  lstat,
   makeDirectory,
   readLink,
   removeDirectory,
@@ -56,7 +57,7 @@ function make(path: ByteString): boolean {
 
 /** Whether this is a directory, no link, that belongs to us alone. */
 function isPrivate(path: ByteString): boolean {
-  const status = stat(path, { followLinks: false });
+  const status = lstat(path);
   return status?.type === "directory" && status.uid === identity().uid &&
     (status.mode & 0o077) === 0;
 }
@@ -73,7 +74,7 @@ function removeLeftovers(place: ByteString): void {
 
 /** Removes a file, a link, or a directory with all that is in it. */
 function remove(path: ByteString): void {
-  if (stat(path, { followLinks: false })?.type !== "directory") return void unlink(path);
+  if (lstat(path)?.type !== "directory") return void unlink(path);
   for (const name of listDirectory(path)) remove(`${path}/${name}`);
   removeDirectory(path);
 }

@@ -3,6 +3,7 @@ import { type Environment } from "../env/environment.ts";
 import {
   createFile,
   listDirectory,
+  lstat,
   makeDirectory,
   makeLink,
   makeOld,
@@ -14,7 +15,7 @@ import {
   SystemError,
   unlink,
 } from "../posix/libc.ts";
-import { SIGRTMIN } from "../posix/signals.ts";
+import { SERVICES } from "./conventions.ts";
 import { parseSeconds } from "./limits.ts";
 import { makePrivateDirectory, PLACES } from "./private_directory.ts";
 import { readSwitches, type Switch } from "./switches.ts";
@@ -27,16 +28,10 @@ export interface Services {
   limits: Readonly<Record<ByteString, number>>;
   /** The services whose end ends the container. */
   critical: readonly ByteString[];
-  /** The services that are ended when all others have. */
+  /** The services that end last, after the scripts at the end. */
   last: readonly ByteString[];
   warnings: readonly ByteString[];
 }
-
-/** What a critical service sends when it has ended, see FINISH. */
-export const SERVICE_ENDED = SIGRTMIN + 5;
-
-/** Where runit's services are. */
-export const SERVICES = "/etc/service";
 
 /** An empty directory, for a runsvdir that can run no service: each attempt would be an error, once a second. */
 const NO_SERVICES = "/usr/lib/baseimage/no_services";
@@ -151,7 +146,7 @@ function reportEnd(service: ByteString): void {
   if (!stat(FINISH)) throw new SystemError(`Cannot watch ${service}`, `there is no ${FINISH}`);
   if (reportsEnd(service)) return;
   const finish = `${service}/finish`;
-  if (stat(finish, { followLinks: false })) rename(finish, `${service}/finish.own`);
+  if (lstat(finish)) rename(finish, `${service}/finish.own`);
   makeLink(FINISH, finish);
 }
 

@@ -190,7 +190,7 @@ Deno.test("a critical service runs once and ends the container, also a second ti
   await using image = await derive(
     "COPY run finish /etc/service/core/\nCOPY own /etc/service/plain/run\nRUN touch /etc/service/core/critical",
     {
-      run: "#!/bin/sh\necho core runs\nsleep 0.3\nexit 42\n",
+      run: "#!/bin/sh\necho core runs\nsleep 1.1\nexit 42\n",
       finish: "#!/bin/sh\necho finish script $1 $2\n",
       own: "#!/bin/sh\nexec sleep 1000\n",
     },

@@ -19,6 +19,7 @@ export interface World {
   services?: string[];
   limits?: Record<string, number>;
   critical?: string[];
+  last?: string[];
   /** Processes that nobody watches. */
   others?: string[];
   /** Signals from outside, by seconds. */
@@ -97,12 +98,9 @@ export function live(world: World): { story: string[]; status: number; seconds: 
         return { now, type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
       case "prepareServices": {
         const [directory, warnings] = ["/etc/service", [] as string[]];
-        const { limits = {}, critical = [] } = world;
-        return {
-          now,
-          type: "services",
-          services: { directory, limits, critical, last: [], warnings },
-        };
+        const { limits = {}, critical = [], last = [] } = world;
+        const services = { directory, limits, critical, last, warnings };
+        return { now, type: "services", services };
       }
       case "findEndedService": {
         const ended = living.find(({ name, endsAt }) =>
