@@ -4,7 +4,7 @@ import { withVariables } from "../env/environment.ts";
 import { signalName, SIGNALS, SIGRTMIN } from "../posix/signals.ts";
 import { type Stage } from "./hooks.ts";
 import { readLimits } from "./limits.ts";
-import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
+import { SERVICE_ENDED, SERVICES } from "./services.ts";
 import { currentStage, type Event, type Process, type Role, type Run, type Stop } from "./run.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */

@@ -20,6 +20,8 @@ import { parseSeconds } from "./limits.ts";
 import { makePrivateDirectory, PLACES } from "./private_directory.ts";
 import { readSwitches, type Switch } from "./switches.ts";
 
+export { SERVICE_ENDED, SERVICES } from "./conventions.ts";
+
 /** Runit's services, as they are just before it is started. */
 export interface Services {
   /** The directory that runsvdir is given. */
