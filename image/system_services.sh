@@ -21,6 +21,11 @@ fi
 # Newer versions of the package give up an upgrade where it is no link.
 if grep -qs 'readlink /etc/service' /var/lib/dpkg/info/runit.preinst; then apt-mark hold runit; fi
 
+# It finds services where my_init has to run them, and calls runit's sv, which must bear that name.
+mkdir -p /usr/lib/baseimage/runit /usr/lib/baseimage/no_services
+dpkg-divert --quiet --local --rename --divert /usr/lib/baseimage/runit/sv --add /usr/bin/sv
+ln -s /usr/lib/baseimage/sv /usr/bin/sv
+
 [[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh
 if [[ $DISABLE_CRON != 1 ]]; then
   ./services/cron/install.sh

@@ -96,6 +96,8 @@ const c = Deno.dlopen(LIBC, {
   rename: { parameters: ["buffer", "buffer"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  rmdir: { parameters: ["buffer"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
   symlink: { parameters: ["buffer", "buffer"], result: "i32" },
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
@@ -499,18 +501,43 @@ export function unlink(path: ByteString): boolean {
   return c.unlink(cString(path)) === 0;
 }
 
-/** Makes a folder, unless it exists. mkdir(2) @throws {SystemError} */
+/** Makes a directory that did not exist. mkdir(2) @throws {SystemError} */
 export function makeDirectory(path: ByteString, mode = 0o755): void {
-  if (c.mkdir(cString(path), mode) === 0) return;
-  const failure = new SystemError(`Cannot make ${path}`);
-  if (stat(path)?.type !== "directory") throw failure;
+  if (c.mkdir(cString(path), mode) !== 0) throw new SystemError(`Cannot make ${path}`);
 }
 
-/** Makes a link, unless there is something of this name. symlink(2) @throws {SystemError} */
+/** Makes a link where there was nothing of this name. symlink(2) @throws {SystemError} */
 export function makeLink(target: ByteString, path: ByteString): void {
-  if (c.symlink(cString(target), cString(path)) === 0) return;
-  const failure = new SystemError(`Cannot make ${path}`);
-  if (readLink(path) !== target) throw failure;
+  if (c.symlink(cString(target), cString(path)) !== 0) throw new SystemError(`Cannot make ${path}`);
+}
+
+/** lstat(2): of a link itself; nothing when there is no such file. */
+export function lstat(path: ByteString): FileStatus | undefined {
+  const O_PATH = 0o10000000;
+  const file = c.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (file < 0) return undefined;
+  const status = fileStatus(file, "");
+  c.close(file);
+  return status;
+}
+
+/** Removes an empty directory; false when it was not removed. rmdir(2) */
+export function removeDirectory(path: ByteString): boolean {
+  return c.rmdir(cString(path)) === 0;
+}
+
+/**
+ * Locks a directory until this process ends, whether it is removed or not. flock(2)
+ *
+ * @returns false when another process has locked it, or there is no such directory
+ */
+export function lockDirectory(path: ByteString): boolean {
+  const LOCK_EX = 2, LOCK_NB = 4;
+  const directory = c.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (directory < 0) return false;
+  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return true; // Closed, it would be unlocked.
+  c.close(directory);
+  return false;
 }
 
 /** Says that a file was last changed at the beginning of time. utimensat(2) */

@@ -69,7 +69,7 @@ function act(action: Action, run: Run): Outcome {
     case "skipHooks":
       return { type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
     case "prepareServices":
-      return { type: "services", services: prepareServices() };
+      return { type: "services", services: prepareServices(run.environment) };
     case "findEndedService": {
       const ended = findEnded(action.services.directory, action.services.critical);
       return ended ? { type: "serviceEnded", ...ended } : { type: "serviceRuns" };

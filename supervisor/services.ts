@@ -1,24 +1,28 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { replaceFile } from "../posix/files.ts";
+import { type Environment } from "../env/environment.ts";
 import {
-  getpid,
+  createFile,
   listDirectory,
+  lstat,
   makeDirectory,
   makeLink,
   makeOld,
   mayWrite,
   readFile,
+  readLink,
   rename,
   stat,
   SystemError,
   unlink,
 } from "../posix/libc.ts";
-import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
+import { SERVICES } from "./conventions.ts";
 import { parseSeconds } from "./limits.ts";
+import { makePrivateDirectory, PLACES } from "./private_directory.ts";
+import { readSwitches, type Switch } from "./switches.ts";
 
 /** Runit's services, as they are just before it is started. */
 export interface Services {
-  /** The folder of their folders. */
+  /** The directory that runsvdir is given. */
   directory: ByteString;
   /** For each service that has a time limit of its own: seconds from being told to end until being forced. */
   limits: Readonly<Record<ByteString, number>>;
@@ -29,90 +33,127 @@ export interface Services {
   warnings: readonly ByteString[];
 }
 
-/** Where services are put when theirs cannot be written: memory, and there even on a read-only root. */
-const WRITABLE = "/dev/shm/service";
+/** An empty directory, for a runsvdir that can run no service: each attempt would be an error, once a second. */
+const NO_SERVICES = "/usr/lib/baseimage/no_services";
 
-/** The file of a service's folder with its own time limit. */
+/** The `finish` of a critical service. A link to it can be executed even where the link is on a noexec file system. */
+export const FINISH = "/usr/lib/baseimage/finish_critical";
+
+/** The file of a service's directory with its own time limit. */
 const LIMIT = "KILL_PROCESS_TIMEOUT";
 
 /**
- * Sees to it that runit can run the services: each runsv needs a folder `supervise` beside its `run`. Where that
- * cannot be made, as on a read-only root or as another user than root, the services get folders of links in memory.
+ * Sees to it that runit can run the services: each runsv needs a directory `supervise` beside its `run`. A service
+ * where that, or what the environment's switches ask for, cannot be written, is moved: it gets a directory of links.
+ * Then runsvdir is given a private directory, in which the other services are links to their own directories.
  */
-export function prepareServices(): Services {
+export function prepareServices(environment: Environment): Services {
   const warnings: ByteString[] = [];
-  const services: Services = { directory: SERVICES, limits: {}, critical: [], last: [], warnings };
-  if (stat(SERVICES)?.type !== "directory") return services;
-  try {
-    const names = listDirectory(SERVICES).filter((name) =>
-      !name.startsWith(".") && stat(`${SERVICES}/${name}`)?.type === "directory"
-    );
-    const folders = names.flatMap((name) => [`${SERVICES}/${name}`, `${SERVICES}/${name}/log`])
-      .filter((folder) => stat(folder)?.type === "directory");
-    const directory = folders.every(isWritable) ? SERVICES : WRITABLE;
-    if (directory === WRITABLE) {
-      for (const name of names) linkFolder(`${SERVICES}/${name}`, `${WRITABLE}/${name}`);
-      makeOld(WRITABLE); // runsvdir waits until a folder is a second old.
-      warnings.push(`Cannot write below ${SERVICES}: services are run from ${WRITABLE} instead`);
+  const attempt = (act: () => void) => {
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      warnings.push(error.message);
     }
-    const critical = names.filter((name) => stat(`${SERVICES}/${name}/critical`));
-    for (const name of critical) reportEnd(`${directory}/${name}`);
-    const last = names.filter((name) => stat(`${SERVICES}/${name}/stop_last`));
-    return { directory, limits: readServiceLimits(names, warnings), critical, last, warnings };
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    return { ...services, warnings: [...warnings, error.message] };
+  };
+  let names: readonly ByteString[] = [];
+  if (isDirectory(SERVICES)) attempt(() => names = listServices());
+  const { switches, warnings: ofSwitches } = readSwitches(environment, names);
+  warnings.push(...ofSwitches);
+  const has = (file: ByteString) => names.filter((name) => stat(`${SERVICES}/${name}/${file}`));
+  const [critical, last] = [has("critical"), has("stop_last")];
+  const limits: Record<ByteString, number> = {};
+  for (const name of has(LIMIT)) attempt(() => limits[name] = readLimit(`${SERVICES}/${name}`));
+
+  const moved = names.filter((name) => {
+    const own = `${SERVICES}/${name}`;
+    const isAsWanted = isAs(own, switches[name]) && (reportsEnd(own) || !critical.includes(name));
+    return ![own, `${own}/log`].filter(isDirectory).every(isWritable) ||
+      (!isAsWanted && !mayWrite(own));
+  });
+  let directory = moved.length > 0 ? makePrivateDirectory() : SERVICES;
+  if (directory === undefined) {
+    const where = [SERVICES, ...PLACES].join(", ");
+    const advice = "docker run --tmpfs /tmp helps";
+    warnings.push(`Cannot run ${moved.join(", ")}: none of ${where} can be written; ${advice}`);
+    names = names.filter((name) => !moved.includes(name));
+    directory = names.length === 0 && isDirectory(NO_SERVICES) ? NO_SERVICES : SERVICES;
+  } else if (directory !== SERVICES) {
+    for (const name of names) {
+      const [own, place] = [`${SERVICES}/${name}`, `${directory}/${name}`];
+      attempt(() => moved.includes(name) ? copyAsLinks(own, place) : makeLink(own, place));
+    }
+    makeOld(directory); // runsvdir waits until a directory is a second old.
+    warnings.push(`Cannot write below ${SERVICES}: running ${moved.join(", ")} from ${directory}`);
   }
+  for (const name of names) {
+    const place = `${directory}/${name}`;
+    attempt(() => apply(switches[name], place));
+    if (critical.includes(name)) attempt(() => reportEnd(place));
+  }
+  return { directory, limits, critical, last, warnings };
 }
 
-function isWritable(folder: ByteString): boolean {
-  const supervise = `${folder}/supervise`;
-  return stat(supervise) ? mayWrite(supervise) : mayWrite(folder);
+function listServices(): ByteString[] {
+  return listDirectory(SERVICES).filter((name) =>
+    !name.startsWith(".") && isDirectory(`${SERVICES}/${name}`)
+  );
 }
 
-/** Makes a folder that has all that another one has, except for what runsv makes. */
-function linkFolder(from: ByteString, to: ByteString): void {
-  makeDirectory(WRITABLE);
+function isDirectory(path: ByteString): boolean {
+  return stat(path)?.type === "directory";
+}
+
+/** Whether runsv can work in the directory of a service or of its log. */
+function isWritable(directory: ByteString): boolean {
+  const supervise = `${directory}/supervise`;
+  return mayWrite(stat(supervise) ? supervise : directory);
+}
+
+/** Makes a directory that has all that another one has, except for what runsv makes. */
+function copyAsLinks(from: ByteString, to: ByteString): void {
   makeDirectory(to);
   for (const name of listDirectory(from)) {
     if (name === "supervise") continue;
-    if (name === "log" && stat(`${from}/log`)?.type === "directory") {
-      linkFolder(`${from}/log`, `${to}/log`);
-    } else makeLink(`${from}/${name}`, `${to}/${name}`);
+    if (name === "log" && isDirectory(`${from}/log`)) copyAsLinks(`${from}/log`, `${to}/log`);
+    else makeLink(`${from}/${name}`, `${to}/${name}`);
   }
 }
 
-function readServiceLimits(
-  names: readonly ByteString[],
-  warnings: ByteString[],
-): Record<ByteString, number> {
-  const limits: Record<ByteString, number> = {};
-  for (const name of names) {
-    const file = `${SERVICES}/${name}/${LIMIT}`;
-    if (!stat(file)) continue;
-    const seconds = parseSeconds(readFile(file, 100));
-    if (seconds !== undefined) limits[name] = seconds;
-    else warnings.push(`Ignoring ${file}: it must hold seconds, such as 5, 1.5, 5s or 2m`);
-  }
-  return limits;
+/** Whether a service is on or off as a switch wants it. */
+function isAs(service: ByteString, wanted: Switch | undefined): boolean {
+  return wanted === undefined || wanted.on === (stat(`${service}/down`) === undefined);
 }
 
-const FINISH = `#!/bin/sh
-# Made by my_init, because this service is critical. runsv runs it when the service has ended.
-[ ! -x ./finish.own ] || ./finish.own "$@"
-[ "$1" -ge 0 ] && status=$1 || status=$((128 + ($2 & 127)))
-echo "$status" >supervise/ended
-`;
+function apply(wanted: Switch | undefined, service: ByteString): void {
+  if (wanted === undefined || isAs(service, wanted)) return;
+  const down = `${service}/down`;
+  if (wanted.on) unlink(down);
+  else createFile(down, `Switched off by ${wanted.variable}\n`, { mode: 0o644, uid: 0, gid: 0 });
+}
 
-/** Makes a service tell us when it ends. Its own `finish` is still run: it becomes `finish.own`. */
-function reportEnd(folder: ByteString): void {
-  unlink(`${folder}/supervise/ended`);
-  const finish = `${folder}/finish`;
-  const text = `${FINISH}kill -${SERVICE_ENDED} ${getpid()}\n`;
-  const isThere = stat(finish) !== undefined;
-  if (isThere && readFile(finish, FINISH.length) !== FINISH) rename(finish, `${folder}/finish.own`);
-  unlink(finish);
-  replaceFile(finish, text, { mode: 0o755, uid: 0, gid: 0 });
+function readLimit(service: ByteString): number {
+  const file = `${service}/${LIMIT}`;
+  const seconds = parseSeconds(readFile(file, 100));
+  if (seconds !== undefined) return seconds;
+  throw new SystemError(`Ignoring ${file}`, "it must hold seconds, such as 5, 1.5, 5s or 2m");
+}
+
+/** Makes a service report its end. Its own `finish` is still run: it becomes `finish.own`. */
+function reportEnd(service: ByteString): void {
+  unlink(`${service}/supervise/ended`);
+  if (!stat(FINISH)) throw new SystemError(`Cannot watch ${service}`, `there is no ${FINISH}`);
+  if (reportsEnd(service)) return;
+  const finish = `${service}/finish`;
+  if (lstat(finish)) rename(finish, `${service}/finish.own`);
+  makeLink(FINISH, finish);
+}
+
+/** Whether it does so already; in a moved service a link leads to the link. */
+function reportsEnd(service: ByteString): boolean {
+  const target = readLink(`${service}/finish`);
+  return target === FINISH || (target !== undefined && readLink(target) === FINISH);
 }
 
 /** Finds the critical service that has ended, and its status: 128 + n when signal n did it. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Container, derive, startContainer } from "../support/container.ts";
+import { Container, derive, runContainer, startContainer } from "../support/container.ts";
 import { secondsOf, until } from "../support/until.ts";
 
 const built = () =>
@@ -170,4 +170,217 @@ Deno.test("a runsvdir of somebody else's holds up no stop, and its services end 
   const { stdout, stderr } = await container.logs();
   assertStringIncludes(stdout, "job finished\n");
   assert(!stderr.includes("in time"), stderr);
+});
+
+/** What takes away where services can be run, one after the other. */
+const restrictions: Record<string, string[]> = {
+  "nothing": [],
+  "a read-only root": ["--read-only"],
+  "another user": ["-u", "1000"],
+  "no capabilities": ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+  "a read-only root without /dev/shm": ["--read-only", "--ipc", "none"],
+  "another user on a read-only root": ["--read-only", "-u", "1000"],
+  "all that, and memory for /tmp": [
+    ...["--read-only", "--ipc", "none", "-u", "1000", "--tmpfs", "/tmp"],
+    ...["--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+  ],
+};
+
+Deno.test("a critical service runs once and ends the container, also a second time (W19)", async (test) => {
+  await using image = await derive(
+    "COPY run finish /etc/service/core/\nCOPY own /etc/service/plain/run\nRUN touch /etc/service/core/critical",
+    {
+      run: "#!/bin/sh\necho core runs\nsleep 1.1\nexit 42\n",
+      finish: "#!/bin/sh\necho finish script $1 $2\n",
+      own: "#!/bin/sh\nexec sleep 1000\n",
+    },
+  );
+  for (const [what, options] of Object.entries(restrictions)) {
+    await test.step(`under ${what}`, async () => {
+      await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+        from: image.name,
+        options,
+      });
+      for (const start of ["first", "second"]) {
+        if (start === "second") await container.restart();
+        assertEquals(await container.status(), 42, start);
+      }
+      const { stdout, stderr } = await container.logs();
+      const ofCore = stdout.split("\n").filter((line) => /^(core|finish) /.test(line));
+      assertEquals(ofCore, ["core runs", "finish script 42 0", "core runs", "finish script 42 0"]);
+      assertEquals(
+        stderr.split("*** Critical service core ended with status 42\n").length,
+        3,
+        stderr,
+      );
+    });
+  }
+});
+
+Deno.test("a stop of a critical service is no end of it, and not held up", async () => {
+  await using image = await derive(
+    "COPY run /etc/service/core/run\nRUN touch /etc/service/core/critical",
+    { run: "#!/bin/sh\necho core runs\nexec sleep 1000\n" },
+  );
+  for (const options of Object.values(restrictions)) {
+    await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+      from: image.name,
+      options,
+    });
+    await container.says("core runs\n");
+    assertEquals(await container.stop(), 0);
+    const { stderr } = await container.logs();
+    assert(!/Critical|in time/.test(stderr), stderr);
+  }
+});
+
+Deno.test("sv finds the services wherever they are run, as docker exec and probes call it", async (test) => {
+  await using image = await derive(
+    "COPY run /etc/service/web/run\nCOPY run /etc/service/web/log/run\n" +
+      "RUN ln -s /usr/bin/sv /etc/init.d/web && mkdir -p /srv/other/web && cp /etc/service/web/run /srv/other/web",
+    { run: "#!/bin/sh\nexec sleep 1000\n" },
+  );
+  for (const [what, options] of Object.entries(restrictions)) {
+    await test.step(`under ${what}`, async () => {
+      await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+        from: image.name,
+        options,
+      });
+      const answers = async (pattern: RegExp, ...words: string[]) => {
+        const { status, stdout, stderr } = await container.exec(...words);
+        assertMatch(stdout, pattern, `${words.join(" ")}: ${status} ${stdout}${stderr}`);
+        assertEquals(status, 0, `${words.join(" ")}: ${stdout}${stderr}`);
+      };
+      await until(async () => (await container.exec("sv", "status", "web")).status === 0);
+      await answers(/^run: web: \(pid \d+\) \d+s; run: log: /, "sv", "status", "web");
+      await answers(/^run: \S+\/web\/?: .*; run: log: /, "sv", "status", "/etc/service/web/");
+      await answers(/^run: \S+\/web: /m, "sh", "-c", "sv status /etc/service/*; sv check web");
+      await answers(/^ok: run: web: /, "sv", "restart", "web");
+      await answers(/^run: web: /, "/etc/init.d/web", "status");
+      const other = await container.exec("env", "SVDIR=/srv/other", "sv", "status", "web");
+      assertMatch(other.stdout, /^(fail|warning): web: unable to open supervise\/ok: /);
+      await answers(/^ok: down: web: /, "/etc/init.d/web", "stop");
+    });
+  }
+});
+
+Deno.test("services of two containers that share /dev/shm, as in a pod, do not meet", async () => {
+  await using image = await derive("COPY run /etc/service/web/run", {
+    run: "#!/bin/sh\necho service of $HOSTNAME\nexec sleep 1000\n",
+  });
+  const words = ["/sbin/my_init", "--skip-startup-files"];
+  const readOnly = (name: string, ipc: string) =>
+    startContainer(words, {
+      from: image.name,
+      options: ["--read-only", "-e", "DISABLE_CRON=1", "-h", name, "--ipc", ipc],
+    });
+  await using one = await readOnly("one", "shareable");
+  await one.says("service of one\n");
+  await using two = await readOnly("two", `container:${one.name}`);
+  await two.says("service of two\n");
+  for (const container of [one, two]) {
+    assertMatch((await container.exec("sv", "restart", "web")).stdout, /^ok: run: web: /);
+  }
+  await two.restart();
+  await until(async () => (await two.logs()).stdout === "service of two\n".repeat(3));
+  assertEquals(await one.sh("ls -d /dev/shm/my_init.* | wc -l"), "2\n", "a leftover is removed");
+  assertMatch((await one.exec("sv", "status", "web")).stdout, /^run: web: /);
+});
+
+Deno.test("nobody becomes root by making services in a place that is shared", async () => {
+  await using image = await derive("COPY run /etc/service/web/run", {
+    run: "#!/bin/sh\necho web runs\nexec sleep 1000\n",
+  });
+  const evil = "#!/bin/sh\necho evil runs as $(id -u)\nexec sleep 1000\n";
+  await using hostile = await startContainer(["sleep", "1000"], {
+    options: ["-u", "1000", "--ipc", "shareable"],
+  });
+  await hostile.sh(`cd /dev/shm
+for name in service my_init my_init.1.00000000 my_init.4026531836.00000000; do
+  mkdir -p $name/web $name/evil && printf '${evil.replaceAll("\n", "\\n")}' >$name/evil/run
+  chmod 755 $name/evil/run && cp $name/evil/run $name/web/run && chmod 755 $name/web/run && chmod 700 $name
+done`);
+  await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+    from: image.name,
+    options: ["--read-only", "-e", "DISABLE_CRON=1", "--ipc", `container:${hostile.name}`],
+  });
+  await container.says("web runs\n");
+  // Long enough for runsvdir to have looked a second time.
+  await container.sh("sv -w 5 restart web");
+  await container.says("web runs\nweb runs\n");
+  assertEquals((await container.logs()).stdout.includes("evil"), false);
+  assertEquals((await hostile.sh("ls -d /dev/shm/*/evil | wc -l")).trim(), "4");
+});
+
+Deno.test("a service whose folder is mounted read-only is moved, and no other", async () => {
+  await using image = await derive("COPY run /etc/service/web/run", {
+    run: "#!/bin/sh\nexec sleep 1000\n",
+  });
+  await using volumes = await startContainer(["true"], {
+    from: image.name,
+    options: ["-v", "/etc/service/web"],
+  });
+  await using container = await startContainer(["/sbin/my_init", "--skip-startup-files"], {
+    from: image.name,
+    options: ["--volumes-from", `${volumes.name}:ro`],
+  });
+  await container.says(
+    "*** Cannot write below /etc/service: running web from /run/my_init.",
+  );
+  await until(async () => (await container.exec("sv", "status", "web", "cron")).status === 0);
+  await container.sh(
+    "[ -p /etc/service/cron/supervise/ok ] && [ ! -e /etc/service/web/supervise ]",
+  );
+});
+
+Deno.test("services are switched on and off under any user and on a read-only root, without an error of a shell", async (test) => {
+  await using image = await derive(
+    "COPY run /etc/service/web/run\nCOPY run /etc/service/my-other.app/run\nRUN touch /etc/service/my-other.app/down",
+    { run: "#!/bin/sh\necho ${PWD##*/} runs\nexec sleep 1000\n" },
+  );
+  for (const [what, options] of Object.entries(restrictions)) {
+    await test.step(`under ${what}`, async () => {
+      await using container = await startContainer(["/sbin/my_init"], {
+        from: image.name,
+        options: [
+          ...options,
+          ...["-e", "DISABLE_WEB=yes", "-e", "DISABLE_CRON=on", "-e", "ENABLE_MY_OTHER_APP=True"],
+          ...["-e", "ENABLE_SSH=perhaps"],
+        ],
+      });
+      await container.says("my-other.app runs\n");
+      await until(async () => (await container.exec("sv", "status", "web")).status === 0);
+      assertMatch((await container.exec("sv", "status", "web")).stdout, /^down: web: \d+s\n/);
+      assertMatch((await container.exec("sv", "status", "cron")).stdout, /^down: cron: \d+s\n/);
+      assertMatch((await container.exec("sv", "start", "web")).stdout, /^ok: run: web: /);
+      const { stdout, stderr } = await container.logs();
+      assertStringIncludes(
+        stderr,
+        "*** Ignoring ENABLE_SSH=perhaps: use 1, true, yes, on, or 0, false, no, off\n",
+      );
+      assert(!/: line \d+: |bash: /.test(stdout + stderr), stdout + stderr);
+    });
+  }
+});
+
+Deno.test("where services cannot be run at all there is one line, which says what helps", async () => {
+  const command = ["/sbin/my_init", "--skip-startup-files", "--", "sh", "-c", "sleep 3; echo main"];
+  const { status, stdout, stderr } = await runContainer(command, {
+    options: ["--read-only", "--ipc", "none", "-u", "1000"],
+  });
+  assertEquals([status, stdout], [0, "main\n"]);
+  const lines = stderr.split("\n").filter((line) => /cron|runsv/.test(line));
+  assertEquals(lines, [
+    "*** Cannot run cron, sshd: none of /etc/service, /run, /tmp, /dev/shm, /dev can be written; docker run --tmpfs /tmp helps",
+  ]);
+});
+
+Deno.test("cron as another user says once why it does not run, whatever can be written to", async () => {
+  await using container = await startContainer([], { options: ["-u", "1000", "--tmpfs", "/run"] });
+  await container.says("*** Not starting cron: only root can run jobs as their users\n");
+  await until(async () =>
+    (await container.exec("sv", "status", "cron")).stdout.startsWith("down:")
+  );
+  const { stdout, stderr } = await container.logs();
+  assertEquals((stdout + stderr).match(/^.*Not starting cron.*$/gm)?.length, 1);
 });
