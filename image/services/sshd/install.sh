@@ -61,7 +61,7 @@ PasswordAuthentication no
 # large groups. Clients of 2016 get in by ecdh-sha2-nistp256, ecdsa-sha2-nistp256 and hmac-sha2-256.
 KexAlgorithms $(known kex sntrup761x25519-sha512@openssh.com curve25519-sha256 curve25519-sha256@libssh.org \
   diffie-hellman-group18-sha512 diffie-hellman-group16-sha512 diffie-hellman-group-exchange-sha256 \
-  ecdh-sha2-nistp521 ecdh-sha2-nistp384 ecdh-sha2-nistp256)
+  ecdh-sha2-nistp256)
 Ciphers $(known cipher $chacha aes256-gcm@openssh.com aes128-gcm@openssh.com aes256-ctr aes192-ctr aes128-ctr)
 MACs $(known mac hmac-sha2-512-etm@openssh.com hmac-sha2-256-etm@openssh.com umac-128-etm@openssh.com hmac-sha2-256)
 HostKeyAlgorithms ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521$rsa
