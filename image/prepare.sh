@@ -71,8 +71,8 @@ update-locale LANG=en_US.UTF-8 LC_CTYPE=en_US.UTF-8
 groupadd --gid 8377 docker_env
 touch /etc/container_environment.sh /etc/container_environment.json
 chown -R root:docker_env /etc/container_environment /etc/container_environment.sh /etc/container_environment.json
+# The directory alone decides who reads the files in it, until somebody wants them for himself.
 chmod 750 /etc/container_environment
-# Who may read these says the directory: a Dockerfile need only `chmod 755 /etc/container_environment`.
 chmod 644 /etc/container_environment/*
 chmod 640 /etc/container_environment.sh /etc/container_environment.json
 # /etc/profile sources only what is readable, so a login of anyone else stays silent.
