@@ -127,6 +127,18 @@ Deno.test("restricted containers boot, run services and command, warn once, and 
   }
 });
 
+Deno.test("another user who is in the group docker_env gets what a Dockerfile put into the environment", async () => {
+  await using image = await derive("RUN echo of the image >/etc/container_environment/FROM_FILE");
+  const { stdout } = await runContainer(
+    ["my_init", "--quiet", "--", "sh", "-c", "echo $FROM_FILE"],
+    {
+      from: image.name,
+      options: ["-u", "1000", "--group-add", "docker_env"],
+    },
+  );
+  assertEquals(stdout, "of the image\n");
+});
+
 Deno.test("a ConfigMap as the environment's directory, and a secret's file, reach the command (B8, W20)", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mounts-" });
   try {
