@@ -1,15 +1,23 @@
-#!/bin/bash
+#!/bin/sh
 # Run by build.sh, last, and in derived images as `RUN /bd_build/cleanup.sh`.
 # Afterwards: nothing is left that a package's installation needs and a container does not.
 # It deletes only what can be had again, so it is safe at the end of any Dockerfile.
-set -euo pipefail
+set -eu
+
+# Usage: find_in DIRECTORY TEST... As find, but what is not there, or is mounted, is no failure.
+find_in() {
+  [ ! -d "$1" ] || find "$@" || true
+}
 
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
-find /tmp /var/tmp -mindepth 1 -delete
-find /var/log -type f \( -name '*.gz' -o -name '*.old' -o -name '*.[0-9]' \) -delete
-find /var/log -type f -exec truncate --size 0 {} +
+find_in /tmp -mindepth 1 -delete
+find_in /var/tmp -mindepth 1 -delete
+find_in /var/log -type f \( -name '*.gz' -o -name '*.old' -o -name '*.[0-9]' \) -delete
+find_in /var/log -type f -exec truncate --size 0 {} +
 # Python writes these again for whoever may write there; elsewhere it does without.
-find /usr/lib/python3* -depth -name __pycache__ -exec rm -rf {} + 2>/dev/null || true
+for python in /usr/lib/python3*; do
+  find_in "$python" -depth -name __pycache__ -exec rm -rf {} +
+done
 # An identity that must not be shared by all containers.
-[[ ! -f /etc/machine-id ]] || : >/etc/machine-id
+[ ! -f /etc/machine-id ] || : >/etc/machine-id

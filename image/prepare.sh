@@ -36,21 +36,24 @@ if [[ -f $sources && $(grep -c '^deb ' "$sources") == 1 ]]; then
     "$security" "$release-security" "$components" >"$sources"
 fi
 
-if [[ $ID == ubuntu ]]; then
-  # Both forms of a source list: one line per source, and the newer one of paragraphs.
-  for file in "$sources" /etc/apt/sources.list.d/ubuntu.sources; do
-    [[ ! -f $file ]] || sed -i -E \
-      -e 's/^(deb [^#]*\b[a-z]+(-updates|-security|-backports)?) main.*/\1 main restricted universe multiverse/' \
-      -e 's/^Components:.*/Components: main restricted universe multiverse/' "$file"
-  done
-fi
+# Both forms of a source list: one line per source, and the newer one of paragraphs.
+[[ $ID != ubuntu ]] || for file in "$sources" /etc/apt/sources.list.d/ubuntu.sources; do
+  [[ ! -f $file ]] || sed -i -E \
+    -e 's/^(deb [^#]*\b[a-z]+(-updates|-security|-backports)?) main.*/\1 main restricted universe multiverse/' \
+    -e 's/^Components:.*/Components: main restricted universe multiverse/' "$file"
+done
+# Sources as well, for `apt-get source` and `apt-get build-dep`.
+for file in "$sources" /etc/apt/sources.list.d/*.sources; do
+  [[ ! -f $file ]] || sed -i -E \
+    -e '/^#? ?deb-src /d' -e 's/^deb (.*)/&\ndeb-src \1/' -e 's/^Types: deb$/Types: deb deb-src/' "$file"
+done
 
 apt-get update
 # shellcheck disable=SC2086  # a list of words
 apt-get dist-upgrade $minimal_apt_get_args -o Dpkg::Options::=--force-confold
 
 # shellcheck disable=SC2086
-apt-get install $minimal_apt_get_args apt-transport-https apt-utils ca-certificates software-properties-common
+apt-get install $minimal_apt_get_args apt-transport-https apt-utils ca-certificates software-properties-common tzdata
 
 if [[ $ID == ubuntu ]]; then
   # shellcheck disable=SC2086
@@ -75,7 +78,8 @@ chmod 640 /etc/container_environment.sh /etc/container_environment.json
 # /etc/profile sources only what is readable, so a login of anyone else stays silent.
 ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
 
-# A login shell of root's without a terminal, as in `bash -lc` and ssh, would complain of mesg.
-sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n; fi/' /root/.profile
+# A login shell of root's without a terminal, as in `bash -lc` and ssh, would complain of mesg. mesg's status says what
+# it was before, and would be that of a shell that is left at once.
+sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n || true; fi/' /root/.profile
 
 mkdir -p /etc/my_init.d /etc/my_init.pre_shutdown.d /etc/my_init.post_shutdown.d

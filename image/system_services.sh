@@ -9,14 +9,10 @@ source ./buildconfig
 # The supervisor only: my_init starts runsvdir itself.
 # shellcheck disable=SC2086  # a list of words
 apt-get install $minimal_apt_get_args runit
-# A folder of its own: on newer bases it is a link to where packages put services that they start by themselves.
+# A folder of its own. On newer bases it is a link to /etc/runit/runsvdir/default, where packages put services that they
+# want to start; nobody looks there now.
 rm -rf /etc/service
 mkdir /etc/service
-# Where it was, for those who know it by that name.
-if [[ -d /etc/runit/runsvdir/default ]]; then
-  rm -rf /etc/runit/runsvdir/default
-  ln -s /etc/service /etc/runit/runsvdir/default
-fi
 
 # Newer versions of the package give up an upgrade where it is no link.
 if grep -qs 'readlink /etc/service' /var/lib/dpkg/info/runit.preinst; then apt-mark hold runit; fi
@@ -26,9 +22,13 @@ mkdir -p /usr/lib/baseimage/runit /usr/lib/baseimage/no_services
 dpkg-divert --quiet --local --rename --divert /usr/lib/baseimage/runit/sv --add /usr/bin/sv
 ln -s /usr/lib/baseimage/sv /usr/bin/sv
 
-[[ $DISABLE_SYSLOG == 1 ]] || ./services/syslog-ng/install.sh
-if [[ $DISABLE_CRON != 1 ]]; then
+if wanted DISABLE_SYSLOG; then ./services/syslog-ng/install.sh; fi
+if wanted DISABLE_CRON; then
   ./services/cron/install.sh
   ./services/logrotate/install.sh
 fi
-[[ $DISABLE_SSH == 1 ]] || ./services/sshd/install.sh
+if wanted DISABLE_SSH; then ./services/sshd/install.sh; fi
+
+# Ours can be reached there, too, by who knows them from such a base.
+other=/etc/runit/runsvdir/default
+[[ ! -d $other ]] || find /etc/service -mindepth 1 -maxdepth 1 -exec ln -sfn -t $other {} +

@@ -1,12 +1,12 @@
 // "Removing optional services": a build of the image without them
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Derived, startContainer, uniqueName } from "../support/container.ts";
 import { typed } from "../support/reader.ts";
 import { project } from "../support/namespace.ts";
 
-/** Builds with sshd disabled in a copy's image/buildconfig, and the others by build arguments. */
-async function built(): Promise<Derived> {
+/** Builds with sshd disabled in a copy's image/buildconfig, and with these build arguments. */
+async function built(...settings: string[]): Promise<Derived> {
   const folder = await Deno.makeTempDir({ prefix: "disabled-" });
   try {
     const needed = "Dockerfile .dockerignore image dist/my_init dist/setuser";
@@ -19,7 +19,9 @@ async function built(): Promise<Derived> {
 
     const name = uniqueName();
     await done(
-      "DOCKER_BUILDKIT=0 docker build --build-arg DISABLE_SYSLOG=1 --build-arg DISABLE_CRON=1 " +
+      `DOCKER_BUILDKIT=0 docker build --force-rm ${
+        settings.map((it) => `--build-arg ${it}`).join(" ")
+      } ` +
         `--network host --quiet --tag ${name} ${folder}`,
     );
     return new Derived(name);
@@ -33,8 +35,17 @@ async function done(line: string): Promise<void> {
   assertEquals(status, 0, stdout + stderr);
 }
 
+Deno.test("a switch that is neither on nor off fails the build, at once and in one line", async () => {
+  const refused = await assertRejects(() => built("DISABLE_CRON=mybe"), Error);
+  assertStringIncludes(
+    refused.message,
+    '*** Cannot build: DISABLE_CRON is "mybe"; set it to 1 (true, yes, on) or 0 (false, no, off)\n',
+  );
+  assert(!refused.message.includes("Get:1 "), "apt was not started yet");
+});
+
 Deno.test("an image without syslog-ng, cron and sshd (B30)", async (test) => {
-  await using image = await built();
+  await using image = await built("DISABLE_SYSLOG=Yes", "DISABLE_CRON=on");
   await using container = await startContainer(["/sbin/my_init"], { from: image.name });
   await container.booted();
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { derive, runContainer, startContainer } from "../support/container.ts";
 import { quote } from "../support/namespace.ts";
+import { until } from "../support/until.ts";
 
 Deno.test("statuses and reasons are the same on the image's libc (B1, B21, B28)", async () => {
   await using container = await startContainer(["my_init", "--skip-startup-files"]);
@@ -126,6 +127,18 @@ Deno.test("restricted containers boot, run services and command, warn once, and 
   }
 });
 
+Deno.test("another user who is in the group docker_env gets what a Dockerfile put into the environment", async () => {
+  await using image = await derive("RUN echo of the image >/etc/container_environment/FROM_FILE");
+  const { stdout } = await runContainer(
+    ["my_init", "--quiet", "--skip-runit", "--", "sh", "-c", "echo $FROM_FILE"],
+    {
+      from: image.name,
+      options: ["-u", "1000", "--group-add", "docker_env"],
+    },
+  );
+  assertEquals(stdout, "of the image\n");
+});
+
 Deno.test("a ConfigMap as the environment's directory, and a secret's file, reach the command (B8, W20)", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mounts-" });
   try {
@@ -158,4 +171,23 @@ Deno.test("not as PID 1, behind a shell or docker's own init, services are stopp
   assertMatch(behindShell.stdout, /^status 3\n(\d+ (pgrep|sh|sleep|sort)\n)+$/);
   assertMatch(behindShell.stdout, / sleep\n/, "whoever is not ours lives");
   assertEquals((await runContainer(words, { options: ["--init"] })).status, 3);
+});
+
+Deno.test("variables that mean something to shells and tools do not change the boot", async () => {
+  const variables = {
+    ...{ POSIXLY_CORRECT: "1", EUID: "1000", UID: "1000", IFS: "/o", CDPATH: "/", ENV: "/nosuch" },
+    ...{ BASH_ENV: "/nosuch", SHELLOPTS: "noexec", BASHOPTS: "extglob", GREP_OPTIONS: "-v" },
+    ...{ TAPE: "x", LS_OPTIONS: "x", POSIX_ME_HARDER: "1", PS4: "$(echo)" },
+  };
+  await using container = await startContainer(["/sbin/my_init", "--enable-insecure-key"], {
+    options: Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]),
+  });
+  const key = "-o StrictHostKeyChecking=no -o LogLevel=ERROR -i /etc/insecure_key";
+  await container.booted();
+  const login = ["ssh", ...key.split(" "), "root@127.0.0.1", "logger", "logged in"];
+  await until(async () => (await container.exec(...login)).status === 0, 30);
+  await container.says("logged in");
+  assertEquals(await container.stop(), 0);
+  const { stderr } = await container.logs();
+  assertEquals(stderr.match(/^.*(failed|cannot|sh: |: line ).*$/gim), null);
 });

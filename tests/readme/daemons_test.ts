@@ -47,3 +47,26 @@ exec /sbin/setuser memcache /usr/bin/memcached >>/var/log/memcached.log 2>&1
     assert(!(await container.logs()).stderr.includes("in time"));
   });
 });
+
+Deno.test("a service whose run begins with `sv start db || exit 1` waits for the other one's check", async () => {
+  await using built = await derive(
+    `
+    COPY db /etc/service/db/run
+    COPY check /etc/service/db/check
+    COPY web /etc/service/web/run
+    `,
+    {
+      db: "#!/bin/sh\nexec sleep 1000\n",
+      check: "#!/bin/sh\ntest -e /ready\n",
+      web:
+        "#!/bin/sh\necho web asks\nsv start db >/dev/null || exit 1\necho web starts\nexec sleep 1000\n",
+    },
+  );
+  const options = ["-e", "SVWAIT=1"];
+  await using container = await startContainer([], { from: built.name, options });
+  const output = async () => (await container.logs()).stdout;
+  await until(async () => (await output()).split("web asks\n").length > 2);
+  assert(!(await output()).includes("web starts"));
+  await container.sh("touch /ready");
+  await container.says("web starts\n");
+});

@@ -16,7 +16,8 @@ Deno.test("a Dockerfile with the habits of many", async (test) => {
     RUN if test -d /etc/runit/runsvdir/default; then touch /etc/runit/runsvdir/default/cron/down; fi
     RUN bash -c 'source /bd_build/buildconfig && apt-get update && \\
       apt-get install $minimal_apt_get_args redis-server' && ! pgrep redis
-    RUN touch /tmp/left /var/tmp/left && /bd_build/cleanup.sh
+    RUN . /bd_build/buildconfig && $minimal_apt_get_install zip && apt-get build-dep -s zip
+    RUN touch /tmp/left /var/tmp/left && rm -rf /var/log && /bd_build/cleanup.sh
   `);
   await using container = await startContainer([], { from: built.name });
   await container.booted();
@@ -79,4 +80,16 @@ Deno.test("a CMD with another program runs that, without an init", async () => {
   await using built = await derive(`CMD ["sh", "-c", "echo $$; exit 3"]`);
   const result = await runContainer([], { from: built.name });
   assertEquals(result, { status: 3, stdout: "1\n", stderr: "" });
+});
+
+Deno.test("commands that sed puts into /etc/rc.local are run, once each", async () => {
+  await using built = await derive(`
+    RUN sed -i '/^exit 0/i echo before >>/ran' /etc/rc.local
+    RUN sed -i '/^$/a echo after >>/ran' /etc/rc.local
+    RUN sed -i -e '$i echo last >>/ran' /etc/rc.local
+    RUN sed -i 's/^# By default this script does nothing\\.$/echo comment >>\\/ran/' /etc/rc.local
+  `);
+  await using container = await startContainer([], { from: built.name });
+  await container.booted();
+  assertEquals(await container.sh("sort /ran"), "after\nbefore\ncomment\nlast\n");
 });

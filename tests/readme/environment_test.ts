@@ -181,6 +181,12 @@ Deno.test("who reads the dumps", async (test) => {
   await using open = await startContainer([], { from: relaxed.name, options });
   await secret.booted();
   await open.booted();
+  await test.step("the image's own files are read by others only when the directory is open", async () => {
+    const read = (container: Container) =>
+      container.exec("setuser", "stranger", "cat", "/etc/container_environment/INITRD");
+    assertEquals((await read(secret)).status, 1);
+    assertEquals((await read(open)).stdout.trim(), "no");
+  });
   for (const [what, script] of Object.entries(reads)) {
     const read = async (container: Container, user: string) =>
       (await container.exec("setuser", user, "sh", "-c", script)).stdout.trim();

@@ -16,6 +16,16 @@ Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell to l
   assertEquals(await terminal.status(), 3);
 });
 
+Deno.test("a login shell that is left at once ends with 0", async () => {
+  await using container = new Container(uniqueName());
+  await using terminal = new Terminal(
+    `docker run --rm -t -i --name ${container.name} ${image} /sbin/my_init --quiet -- bash -l`,
+  );
+  await terminal.shows("# ");
+  await terminal.type("exit\n");
+  assertEquals(await terminal.status(), 0);
+});
+
 Deno.test("what is inside the image", async (test) => {
   await using container = await startContainer();
   await container.booted();
@@ -67,6 +77,13 @@ Deno.test("what is inside the image", async (test) => {
       );
       assertMatch(sources, /\buniverse\b.*\bmultiverse\b/);
     }
+  });
+  await test.step("the places that daemons and jobs rely on", async () => {
+    assertEquals(await sh("stat -c '%a %U' /run/sshd"), "755 root\n");
+    assertMatch(await sh("TZ=Europe/Berlin date -d '2024-07-01 12:00 UTC' +%R%Z"), /^14:00CEST$/m);
+  });
+  await test.step("a service for nothing but what is said here", async () => {
+    assertEquals(await sh("find /etc/service -mindepth 1 -maxdepth 1 -type l"), "");
   });
   await test.step("no package lists, no host keys, nothing temporary", async () => {
     assertEquals(

@@ -1,8 +1,9 @@
-#!/bin/bash
+#!/bin/sh
 # Run by my_init at boot.
 # Afterwards: root can log in with each key of SSH_AUTHORIZED_KEYS, which has one per line.
-set -uo pipefail
-[[ -n ${SSH_AUTHORIZED_KEYS-} ]] || exit 0
+set -u
+[ -n "${SSH_AUTHORIZED_KEYS-}" ] || exit 0
+unset GREP_OPTIONS
 
 file=/root/.ssh/authorized_keys
 if ! { install -d -m 700 /root/.ssh && touch "$file" && chmod 600 "$file"; }; then
@@ -11,8 +12,20 @@ if ! { install -d -m 700 /root/.ssh && touch "$file" && chmod 600 "$file"; }; th
 fi
 
 # What a Dockerfile appended may lack its newline.
-[[ -z $(tail -c 1 "$file") ]] || echo >>"$file"
-while IFS= read -r key; do
-  [[ -z $key ]] || grep -qxF -- "$key" "$file" || printf '%s\n' "$key" >>"$file"
-done <<<"$SSH_AUTHORIZED_KEYS"
+[ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
+
+number=0
+printf '%s\n' "$SSH_AUTHORIZED_KEYS" | while IFS= read -r line; do
+  number=$((number + 1))
+  line=${line%"$(printf '\r')"}
+  case $line in
+    '' | '#'*) continue ;;
+  esac
+  if ! printf '%s\n' "$line" | ssh-keygen -l -f - >/dev/null 2>&1; then
+    start=$(printf %.12s "$line" | tr -c '[:print:]' '?')
+    echo "*** Line $number of SSH_AUTHORIZED_KEYS is not a public key that sshd knows: \"$start...\"; left out" >&2
+    continue
+  fi
+  grep -qxF -e "$line" "$file" || printf '%s\n' "$line" >>"$file"
+done
 exit 0
