@@ -51,3 +51,20 @@ Deno.test("logrotate, as cron runs it every day", async (test) => {
     assertEquals(await container.sh("zgrep -l after /var/log/*.1.gz || :"), "");
   });
 });
+
+Deno.test("much that is logged on one day is rotated, too: cron looks at the sizes, and says nothing", async () => {
+  await using container = await startContainer();
+  await container.booted();
+  await container.sh(
+    "sed -i 's/^[*]\\/5 /* /' /etc/cron.d/logrotate; sv restart cron; " +
+      "yes 'a line of text that fills the disk of the host, day and night' | head -c 6000000 >>/var/log/syslog",
+  );
+  const files = "ls /var/log/syslog.1.gz 2>/dev/null || :";
+  await until(async () => await container.sh(files) !== "", 80);
+  await container.sh("logger -t shop after it");
+  await until(async () => (await container.sh("cat /var/log/syslog")).includes("shop: after it"));
+  const size = Number(await container.sh("du -s /var/log | cut -f 1"));
+  assert(size < 1000, `${size} KB`);
+  const { stdout, stderr } = await container.logs();
+  assert(!/CMD .*logrotate|error/.test(stdout + stderr), stdout + stderr);
+});
