@@ -71,8 +71,8 @@ Deno.test("a Dockerfile may put its own sendmail there, and so may a package, by
 
 Deno.test("where cron cannot run it says why, once", async () => {
   const cases: [string[], string][] = [
-    [["-u", "1000"], "it needs root"],
-    [["-u", "1000", "--tmpfs", "/run"], "it needs root"],
+    [["-u", "1000"], "only root can run jobs as their users"],
+    [["-u", "1000", "--tmpfs", "/run"], "only root can run jobs as their users"],
     [["--read-only"], "it needs to write to /run (docker run --tmpfs /run)"],
   ];
   for (const [options, reason] of cases) {
