@@ -1,6 +1,6 @@
 #!/bin/bash
 # Run by system_services.sh, unless DISABLE_CRON is 1: only cron would run it, and its package asks for cron's.
-# Afterwards: cron runs logrotate every day.
+# Afterwards: cron runs logrotate every day, and for the system log's size every five minutes.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=image/buildconfig

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Run by system_services.sh, unless DISABLE_SYSLOG is 1.
-# Afterwards: syslog-ng is installed, and my_init starts it first and stops it last.
+# Afterwards: syslog-ng is installed, as a service that my_init starts first and stops last.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=image/buildconfig
@@ -19,3 +19,16 @@ version=$(syslog-ng --version 2>/dev/null | sed -n -E \
 sed -i "s/^@version: INSTALLED/@version: $version/" "$config"
 # Version 4 has another word for it.
 [[ $version != 4.* ]] || sed -i 's/stats_freq(0)/stats(freq(0))/' "$config"
+cp "$config" /usr/lib/baseimage/syslog-ng.conf
+
+# The modules that this configuration needs. One of them may come with TLS and without.
+modules=$(dirname "$(dpkg -L syslog-ng-core | grep -m 1 '/libaffile\.so$')")
+mkdir /usr/lib/baseimage/syslog-ng.modules
+for name in affile afsocket-notls afsocket basicfuncs syslogformat; do
+  [[ ! -e $modules/lib$name.so ]] || ln -s "$modules/lib$name.so" /usr/lib/baseimage/syslog-ng.modules
+done
+[[ ! -e $modules/libafsocket-notls.so ]] || rm /usr/lib/baseimage/syslog-ng.modules/libafsocket.so
+
+# Where others look for it.
+ln -s /var/lib/syslog-ng/syslog-ng.pid /run/syslog-ng.pid
+install -m 640 -g adm /dev/null /var/log/syslog
