@@ -63,6 +63,22 @@ export async function ensureBase(image: string): Promise<void> {
   await makeBase(image, release);
 }
 
+/** Throws a Problem if nothing can be built on the base. */
+export async function requireFitBase(image: string): Promise<void> {
+  const reasons: Record<number, string> = {
+    10: "it has /sbin/my_init already: choose what that image was built on",
+    11: "it has no apt-get: choose an image of Ubuntu or Debian",
+    127: "it has no bash: choose an image of Ubuntu or Debian",
+  };
+  const script = "[[ ! -e /sbin/my_init ]] || exit 10; command -v apt-get || exit 11";
+  const { code, stderr } =
+    await $`docker run --rm --network none --entrypoint bash ${image} -c ${script}`
+      .stdout("null").stderr("piped").noThrow();
+  if (code === 0) return;
+  const reason = reasons[code] ?? stderr.trim().split("\n").at(-1);
+  throw new Problem(`cannot build on BASE_IMAGE=${image}: ${reason}`);
+}
+
 async function hasImage(image: string): Promise<boolean> {
   const inspect = await $`docker image inspect ${image}`.quiet().noThrow();
   return inspect.code === 0;
