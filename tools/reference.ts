@@ -14,7 +14,7 @@ const kinds = {
   },
   version: {
     grammar: new RegExp(`^${tag}$`),
-    rule: 'letters, digits, "_", and after the first of them also "." and "-", as in 1.0.0',
+    rule: 'letters and digits, ".", "_" and "-", no "." or "-" first, as in 1.0.0',
   },
   image: {
     grammar: new RegExp(`^${name}(?::${tag})?(?:@sha256:[0-9a-f]{64})?$`),

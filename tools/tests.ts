@@ -45,7 +45,7 @@ Deno.chdir(projectFolder);
 await runTool(async () => {
   const { words: files } = readCommandLine(usage, { words: "files" });
   for (const file of files) {
-    if (!await exists(file)) throw new Problem(`there are no tests in ${file}`, 2);
+    if (!await exists(file)) throw new Problem(`there is no ${file}`, 2);
   }
   const results = files.length > 0 ? [await runTests(files)] : await runEverything();
   const [passed, failed, skipped] = (["passed", "failed", "skipped"] as const)
