@@ -15,16 +15,17 @@ ARG DISABLE_CRON
 ARG TARGETARCH
 
 # The system, in one layer, so that what is deleted at the end is not in the image at all.
-COPY image dist/${TARGETARCH:-amd64}.ready* /bd_build/
+COPY image dist*/ready.${TARGETARCH:-amd64}* /bd_build/
 RUN machine=${TARGETARCH:-amd64}; \
-    [ -e /bd_build/$machine.ready ] || { \
+    [ -e /bd_build/ready.$machine ] || { \
       echo "There is no dist/$machine: run \`make build\` (for another machine \`tools/deno task build --target ...\`)" >&2; \
       exit 1; \
     }; \
     /bd_build/build.sh
 
 # After the system, because they change most often. my_init and setuser are one file, and stay so in one COPY.
-COPY dist/${TARGETARCH:-amd64}/ /sbin/
+# The stars let BuildKit, which looks for all files first, come as far as the message above.
+COPY dist*/${TARGETARCH:-amd64}* /sbin/
 
 ENV DEBIAN_FRONTEND=teletype \
     LANG=en_US.UTF-8 \

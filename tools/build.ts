@@ -72,7 +72,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const stamp = join(outputs, ".inputs");
   const folders = target === thisMachine ? [outputs, join(projectFolder, "dist")] : [outputs];
   const files = folders.flatMap((it) => programs.map((name) => join(it, name)));
-  const ready = `${outputs}.ready`; // Tells the Dockerfile that the folder is there.
+  const ready = join(projectFolder, "dist", `ready.${targets[target].architecture}`); // Tells the Dockerfile that the folder is there.
   const allThere = (await Promise.all([...files, ready].map(exists))).every(Boolean);
   if (allThere && await readStamp(stamp) === inputs) return;
   say(`Building ${programs.join(" and ")} for ${targets[target].machine} ...`);

@@ -89,7 +89,7 @@ Deno.test("docker build in a fresh clone says that make build comes first, befor
 
 Deno.test("docker build takes the programs of the machine that it builds for", async () => {
   const programs = Object.fromEntries(
-    ["amd64", "arm64"].flatMap((it) => [[`dist/${it}.ready`, ""], [`dist/${it}/my_init`, it]]),
+    ["amd64", "arm64"].flatMap((it) => [[`dist/ready.${it}`, ""], [`dist/${it}/my_init`, it]]),
   );
   assertEquals(await dockerBuild({ ...system, ...programs }), "amd64");
   const forArm = "--build-arg TARGETARCH=arm64";
