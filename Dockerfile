@@ -1,4 +1,4 @@
-# The image. Built by `make build`, which runs `deno task build` first so that dist/ exists.
+# The image. Built by `make build`, which makes the programs in dist/ first; afterwards `docker build .` does, too.
 
 ARG BASE_IMAGE=ubuntu:16.04
 FROM $BASE_IMAGE
@@ -11,12 +11,21 @@ ARG DISABLE_SYSLOG
 ARG DISABLE_SSH
 ARG DISABLE_CRON
 
+# The machine, amd64 or arm64. BuildKit sets it; the classic builder, which does not, builds for amd64 then.
+ARG TARGETARCH
+
 # The system, in one layer, so that what is deleted at the end is not in the image at all.
-COPY image /bd_build
-RUN /bd_build/build.sh
+COPY image dist*/ready.${TARGETARCH:-amd64}* /bd_build/
+RUN machine=${TARGETARCH:-amd64}; \
+    [ -e /bd_build/ready.$machine ] || { \
+      echo "There is no dist/$machine: run \`make build\` (for another machine \`tools/deno task build --target ...\`)" >&2; \
+      exit 1; \
+    }; \
+    /bd_build/build.sh
 
 # After the system, because they change most often. my_init and setuser are one file, and stay so in one COPY.
-COPY dist/ /sbin/
+# The stars let BuildKit, which looks for all files first, come as far as the message above.
+COPY dist*/${TARGETARCH:-amd64}* /sbin/
 
 ENV DEBIAN_FRONTEND=teletype \
     LANG=en_US.UTF-8 \

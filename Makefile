@@ -11,7 +11,7 @@ help: ## This table
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 run: ## A container of the image runs CMD="ls /" under my_init; what is missing is fetched and built
-	@$(deno) tools/run.ts $(CMD)
+	@$(deno) tools/run.ts -- $(CMD)
 
 test: ## All tests; the last line says how many passed and failed
 	@$(deno) tools/tests.ts

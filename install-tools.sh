@@ -1,28 +1,20 @@
-#!/usr/bin/env bash
-# Run on docker's host, from the source tree: sudo ./install-tools.sh [PREFIX]
-# Afterwards: docker-ssh and docker-bash are in PREFIX/bin (/usr/local/bin), and what they need, Deno included, is in
-# PREFIX/share/baseimage-docker. The source tree is no longer needed.
-set -euo pipefail
+#!/bin/sh
+# Run on docker's host, from the source tree. Afterwards: docker-ssh and docker-bash are in PREFIX/bin, and need no more.
+set -eu
 
-prefix=${1:-/usr/local}
-source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-share=$prefix/share/baseimage-docker
-if ! mkdir -p "$share/tools" "$prefix/bin" || [[ ! -w $share || ! -w $prefix/bin ]]; then
-  echo "install-tools.sh: cannot write to $prefix; use sudo, or name a folder of yours" >&2
-  exit 1
-fi
+usage="Usage: sudo ./install-tools.sh [PREFIX]
 
-cp "$source/deno.json" "$source/deno.lock" "$share/"
-cp "$source"/tools/{deno,container.ts,docker-ssh,docker-ssh.ts,docker-bash,docker-bash.ts} "$share/tools/"
-if [[ -f $source/.cache/bin/deno-$(sed -n 's/^version=//p' "$source/tools/deno") ]]; then
-  mkdir -p "$share/.cache/bin"
-  cp -L "$source"/.cache/bin/deno-* "$share/.cache/bin/"
-fi
-# Gets Deno, if it was not there, and the libraries, for all users.
-"$share/tools/deno" cache --quiet "$share"/tools/docker-{ssh,bash}.ts
-chmod -R a+rX "$share"
+Installs docker-ssh and docker-bash in PREFIX/bin (/usr/local/bin).
 
-for tool in docker-ssh docker-bash; do
-  ln -sf "$share/tools/$tool" "$prefix/bin/$tool"
-  echo "Installed $prefix/bin/$tool"
-done
+  -h, --help    show this text"
+
+case ${1-} in
+  -h | --help) echo "$usage" && exit 0 ;;
+  -*) echo "install-tools.sh: unknown option: $1; --help shows what there is" >&2 && exit 2 ;;
+esac
+[ $# -le 1 ] || { echo "install-tools.sh: unexpected argument: $2; --help shows how it is used" >&2 && exit 2; }
+
+bin=${1:-/usr/local}/bin
+{ mkdir -p "$bin" && install "$(dirname "$0")"/host/docker-* "$bin"; } 2>/dev/null ||
+  { echo "install-tools.sh: cannot write to ${1:-/usr/local}; use sudo, or name a folder of yours" >&2 && exit 1; }
+printf 'Installed %s\n' "$bin/docker-ssh" "$bin/docker-bash"

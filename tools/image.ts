@@ -5,17 +5,38 @@
 import $ from "@david/dax";
 import { walk } from "@std/fs";
 import { join, relative } from "@std/path";
-import { ensureBase } from "./base.ts";
-import { build, version } from "./build.ts";
+import { ensureBase, requireFitBase } from "./base.ts";
+import { build, thisMachine, version } from "./build.ts";
 import { ensureDocker } from "./engine.ts";
+import { targets } from "./permissions.ts";
 import { runQuietly } from "./progress.ts";
-import { projectFolder, runTool, say, sha256 } from "./project.ts";
+import { projectFolder, readCommandLine, runTool, say, sha256 } from "./project.ts";
+import { requireReference } from "./reference.ts";
 
 const switches = ["DISABLE_SYSLOG", "DISABLE_SSH", "DISABLE_CRON"];
 const inputsLabel = "baseimage.inputs";
 
+const { architecture } = targets[thisMachine];
+
+const usage = `Usage: deno task image
+
+Makes the image NAME:VERSION, which is NAME:latest, too, and prints its name.
+What is missing is fetched and built. From the environment:
+
+  NAME        what it is called (baseimage)
+  VERSION     (${version})
+  BASE_IMAGE  what it is built on (ubuntu:16.04)
+  DISABLE_SYSLOG, DISABLE_SSH, DISABLE_CRON
+              1 leaves the service out
+
+  -h, --help  show this text
+`;
+
 if (import.meta.main) {
-  await runTool(async () => console.log(await buildImage()));
+  await runTool(async () => {
+    readCommandLine(usage, {});
+    console.log(await buildImage());
+  });
 }
 
 /**
@@ -28,14 +49,19 @@ export async function buildImage(
   name: string = setting("NAME", "baseimage"),
   base: string = setting("BASE_IMAGE", "ubuntu:16.04"),
 ): Promise<string> {
-  const image = `${name}:${setting("VERSION", version)}`;
-  const buildArguments = [`BASE_IMAGE=${base}`];
+  const tag = setting("VERSION", version);
+  requireReference("name", "NAME", name);
+  requireReference("version", "VERSION", tag);
+  requireReference("image", "BASE_IMAGE", base);
+  const image = `${name}:${tag}`;
+  const buildArguments = [`BASE_IMAGE=${base}`, `TARGETARCH=${architecture}`];
   for (const name of switches) {
     if (Deno.env.has(name)) buildArguments.push(`${name}=${Deno.env.get(name)}`);
   }
 
   await ensureDocker();
   await ensureBase(base);
+  await requireFitBase(base);
   await build();
 
   const inputs = await hashInputs([image, ...buildArguments, await inspect(base, "{{.Id}}")]);
@@ -86,7 +112,7 @@ async function inspect(image: string, format: string): Promise<string> {
 
 /** A hash of all that the image is made of: names, modes and contents of the files, and `others`. */
 async function hashInputs(others: string[]): Promise<string> {
-  const files = ["Dockerfile", ".dockerignore", "dist/.inputs"].map((it) =>
+  const files = ["Dockerfile", ".dockerignore", `dist/${architecture}/.inputs`].map((it) =>
     join(projectFolder, it)
   );
   for await (const { path } of walk(join(projectFolder, "image"))) files.push(path);

@@ -3,10 +3,12 @@
 export const targets = {
   "x86_64-unknown-linux-gnu": {
     machine: "x86_64",
+    architecture: "amd64", // Docker's name for it.
     libc: "/lib/x86_64-linux-gnu/libc.so.6",
   },
   "aarch64-unknown-linux-gnu": {
     machine: "aarch64",
+    architecture: "arm64",
     libc: "/lib/aarch64-linux-gnu/libc.so.6",
   },
 } as const;

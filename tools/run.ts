@@ -3,13 +3,20 @@
 
 import $ from "@david/dax";
 import { buildImage } from "./image.ts";
-import { runTool } from "./project.ts";
+import { readCommandLine, runTool } from "./project.ts";
+
+const usage = `Usage: make run [CMD="COMMAND..."]
+
+Runs COMMAND, or \`ls /\`, under my_init in a new container of the image, and passes
+on its status. What is missing is fetched and built.
+`;
 
 await runTool(async () => {
+  const { words } = readCommandLine(usage, { words: "command" });
   const image = await buildImage();
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const options = ["--rm", ...(isTerminal ? ["--interactive", "--tty"] : [])];
-  const command = Deno.args.length > 0 ? Deno.args : ["ls", "/"];
+  const command = words.length > 0 ? words : ["ls", "/"];
   const { code } = await $`docker run ${options} ${image} /sbin/my_init -- ${command}`.noThrow();
   Deno.exit(code);
 });

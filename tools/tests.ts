@@ -6,7 +6,24 @@ import { walk } from "@std/fs";
 import { join, relative } from "@std/path";
 import { buildImage } from "./image.ts";
 import { ensureProgram } from "./packages.ts";
-import { Problem, projectFolder, runTool, say, withFolder } from "./project.ts";
+import {
+  exists,
+  Problem,
+  projectFolder,
+  readCommandLine,
+  runTool,
+  say,
+  withFolder,
+} from "./project.ts";
+
+const usage = `Usage: deno task test [FILE...]
+
+Runs all checks (formatting, lint, types, shellcheck) and all tests, on every base, or
+only the tests in the given files and folders, on the image that \`make build\` makes.
+The last line says how many passed and failed.
+
+  -h, --help  show this text
+`;
 
 const jobs = 2; // So many test files run at the same time.
 
@@ -26,7 +43,11 @@ interface Counts {
 
 Deno.chdir(projectFolder);
 await runTool(async () => {
-  const results = Deno.args.length > 0 ? [await runTests(Deno.args)] : await runEverything();
+  const { words: files } = readCommandLine(usage, { words: "files" });
+  for (const file of files) {
+    if (!await exists(file)) throw new Problem(`there is no ${file}`, 2);
+  }
+  const results = files.length > 0 ? [await runTests(files)] : await runEverything();
   const [passed, failed, skipped] = (["passed", "failed", "skipped"] as const)
     .map((key) => results.reduce((sum, counts) => sum + counts[key], 0));
   console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);

@@ -45,7 +45,8 @@ Deno.test("a runsvdir that misses its first TERM, just after its start, is not w
     const { status, stderr } = await runContainer([...withRunit, "--", "true"], {
       options: ["-e", "SHUTDOWN_TIMEOUT=1"], // It looks again after more than a second.
     });
-    assertEquals([status, stderr], [0, ""], `round ${round}`);
+    assertEquals(status, 0);
+    assert(!stderr.includes("runit daemon"), `round ${round}: ${stderr}`);
   }
 });
 

@@ -9,7 +9,7 @@ import { project } from "../support/namespace.ts";
 async function built(...settings: string[]): Promise<Derived> {
   const folder = await Deno.makeTempDir({ prefix: "disabled-" });
   try {
-    const needed = "Dockerfile .dockerignore image dist/my_init dist/setuser";
+    const needed = "Dockerfile .dockerignore image dist";
     await done(`cd ${project} && cp -a --parents ${needed} ${folder}`);
     const config = join(folder, "image/buildconfig");
     const text = await Deno.readTextFile(config);

@@ -9,12 +9,13 @@ import { Terminal, typed } from "../support/reader.ts";
 await ensureProgram("ssh", ["openssh-client"]);
 
 /** Installs the tools as the readme does, elsewhere. Dispose of them, and they are gone. */
-async function installed(): Promise<{ PATH: string } & AsyncDisposable> {
+async function installed(): Promise<{ prefix: string; PATH: string } & AsyncDisposable> {
   const prefix = await Deno.makeTempDir({ prefix: "tools-" });
   const { status, stdout, stderr } = await typed(`${project}/install-tools.sh ${prefix}`);
   assertEquals(status, 0, stderr);
   assertStringIncludes(stdout, `Installed ${prefix}/bin/docker-ssh\n`);
   return {
+    prefix,
     PATH: `${prefix}/bin:${Deno.env.get("PATH")}`,
     [Symbol.asyncDispose]: () => Deno.remove(prefix, { recursive: true }),
   };
@@ -128,4 +129,29 @@ Deno.test("install-tools.sh says so when it cannot write", async () => {
   const { status, stderr } = await typed(`${project}/install-tools.sh /proc/nosuch`);
   assertEquals(status, 1);
   assertStringIncludes(stderr, "install-tools.sh: cannot write to /proc/nosuch; use sudo");
+});
+
+Deno.test("install-tools.sh --help shows how it is used; what it does not know is one line", async () => {
+  const run = (words: string) => typed(`${project}/install-tools.sh ${words}`);
+  const help = await run("--help");
+  assertEquals([help.status, help.stderr], [0, ""]);
+  assertStringIncludes(help.stdout, "Usage: sudo ./install-tools.sh [PREFIX]\n");
+  assertEquals(await run("--prefix=/nosuch"), {
+    status: 2,
+    stdout: "",
+    stderr: "install-tools.sh: unknown option: --prefix=/nosuch; --help shows what there is\n",
+  });
+  assertEquals(await run("/nosuch /nosuch"), {
+    status: 2,
+    stdout: "",
+    stderr: "install-tools.sh: unexpected argument: /nosuch; --help shows how it is used\n",
+  });
+});
+
+Deno.test("docker's host needs nothing but two small files", async () => {
+  await using tools = await installed();
+  const { stdout } = await typed(
+    `find ${tools.prefix} -type f -size +16k; find ${tools.prefix} -type f | wc -l`,
+  );
+  assertEquals(stdout, "2\n");
 });
