@@ -371,7 +371,7 @@ Deno.test("where services cannot be run at all there is one line, which says wha
   assertEquals([status, stdout], [0, "main\n"]);
   const lines = stderr.split("\n").filter((line) => /cron|runsv/.test(line));
   assertEquals(lines, [
-    "*** Cannot run cron, sshd: none of /etc/service, /run, /tmp, /dev/shm, /dev can be written; docker run --tmpfs /tmp helps",
+    "*** Cannot run cron, sshd, syslog-forwarder, syslog-ng: none of /etc/service, /run, /tmp, /dev/shm, /dev can be written; docker run --tmpfs /tmp helps",
   ]);
 });
 

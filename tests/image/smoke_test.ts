@@ -42,7 +42,7 @@ Deno.test("on this base everything works that the image is for", async (test) =>
   });
   await test.step("cron runs a job with the environment", async () => {
     const hasRun = async () =>
-      (await container.sh("cat /var/log/syslog*")).includes("job of Apachai Hopachai");
+      (await container.sh("zcat -f /var/log/syslog*")).includes("job of Apachai Hopachai");
     await until(hasRun);
   });
   await test.step("it stops in order", async () => {
