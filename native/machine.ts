@@ -75,12 +75,21 @@ export function text(content: ByteString): bigint {
   return machine.text(content);
 }
 
+/** The address of a constant number of 8 bytes. */
+export function constant(value: bigint): bigint {
+  let content = "";
+  for (let bit = 0n; bit < 64n; bit += 8n) {
+    content += String.fromCharCode(Number(value >> bit & 0xffn));
+  }
+  return machine.text(content);
+}
+
 /** The address of what elf.ts puts behind the code. */
 export function appendix(): bigint {
   return machine.appendix();
 }
 
-/** What differs between the processors; the compiler takes the one that it compiles for. */
+/** What differs between the two: the compiler takes what is for the processor that it compiles for. */
 export function either(x86_64: bigint, _aarch64: bigint): bigint {
   return x86_64;
 }

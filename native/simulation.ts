@@ -21,6 +21,8 @@ export class Simulation implements Machine {
   #next = 0x10000n;
   #texts = new Map<ByteString, bigint>();
   appendixAt = 0n;
+  /** What memory begins at a multiple of. */
+  align = 0x1000n;
 
   constructor(readonly kernel: Kernel = {}) {}
 
@@ -38,9 +40,9 @@ export class Simulation implements Machine {
 
   /** Makes memory, with nothing that may be touched around it. */
   allocate(size: bigint | number): bigint {
-    const start = this.#next;
+    const start = (this.#next + this.align - 1n) & -this.align;
     this.#regions.unshift({ start, view: new DataView(new ArrayBuffer(Number(size))) });
-    this.#next += (BigInt(size) + 0x1fffn) & ~0xfffn;
+    this.#next = start + BigInt(size) + this.align;
     return start;
   }
 
@@ -65,7 +67,9 @@ export class Simulation implements Machine {
   readText(address: bigint): ByteString {
     const { view, at } = this.#find(address, 1);
     const bytes = new Uint8Array(view.buffer);
-    return fromBytes(bytes.subarray(at, bytes.indexOf(0, at)));
+    const end = bytes.indexOf(0, at);
+    if (end < 0) throw new Error(`The text at 0x${address.toString(16)} has no end`);
+    return fromBytes(bytes.subarray(at, end));
   }
 
   load(size: Size, address: bigint): bigint {

@@ -15,6 +15,7 @@ export const syscalls = {
   clock_gettime: [228, 113],
   // Memory.
   mmap: [9, 222],
+  munmap: [11, 215],
   // Files.
   openat: [257, 56],
   close: [3, 57],

@@ -8,7 +8,7 @@ import * as esbuild from "esbuild";
 import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
-import { addPrelude } from "./prelude.ts";
+import { addNativeCode } from "../native/elf.ts";
 import { exists, Problem, projectFolder, runTool, say, sha256, withFolder } from "./project.ts";
 
 export const version: string = config.version;
@@ -42,7 +42,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const outputs = target === thisMachine
     ? join(projectFolder, "dist")
     : join(projectFolder, "dist", targets[target].machine);
-  const denort = addPrelude(await readDenort(target));
+  const denort = addNativeCode(await readDenort(target));
   const denortHash = await sha256(denort);
   await Deno.mkdir(outputs, { recursive: true });
   const code = await bundle("main.ts");

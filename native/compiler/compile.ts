@@ -10,7 +10,7 @@
 import { type Expression, type Node, Parser, type Pattern, type Statement } from "acorn";
 import { tsPlugin } from "@sveltejs/acorn-typescript";
 import { dirname, join, relative } from "@std/path";
-import { toBytes } from "../../posix/bytes.ts";
+import { fromBytes, toBytes } from "../../posix/bytes.ts";
 import { Problem, projectFolder } from "../../tools/project.ts";
 import { syscalls, type SystemCall } from "../syscalls.ts";
 import {
@@ -388,6 +388,12 @@ class Translation {
         return this.#add({ do: "jump" });
       case "text":
         return this.#add({ do: "address", label: this.program.text(this.#literal(first)) });
+      case "constant": {
+        const value = this.program.evaluate(this.module, first);
+        if (value === undefined) refuse(this.module, node);
+        const bytes = new Uint8Array(BigInt64Array.of(BigInt.asIntN(64, value)).buffer);
+        return this.#add({ do: "address", label: this.program.text(fromBytes(bytes)) });
+      }
       case "appendix":
         return this.#add({ do: "address", label: this.program.appendix });
       case "either":

@@ -2,6 +2,7 @@
 
 import {
   appendix,
+  constant,
   either,
   jump,
   load1,
@@ -101,6 +102,7 @@ function calls(start: bigint, stack: bigint): bigint {
   at = add(at, load4(text("\xff\xff\xff\xff")));
   at = add(at, load1(text("\xff")));
   at = add(at, load1(text("")));
+  at = add(at, load8(constant(BOTH - 0x1234567890abcdefn)));
   store8(at, -1n);
   store4(at + 1n, 0x1234567890n);
   store1(at + 6n, 0x4321n);

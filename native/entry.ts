@@ -1,0 +1,23 @@
+// Where the program begins, before the dynamic loader and Deno.
+
+import { constant, syscall } from "./machine.ts";
+import { startDeno } from "./loader.ts";
+import { dropArguments } from "./stack.ts";
+
+/**
+ * All signals that can be usefully blocked; number n is bit n − 1. Open stay SIGKILL (9) and SIGSTOP (19), what a fault
+ * raises in the thread itself (4, 5, 6, 7, 8, 11, 31), and what glibc's threads need (32, 33).
+ */
+export const BLOCKED = ~(1n << 8n | 1n << 18n | 1n << 3n | 1n << 4n | 1n << 5n | 1n << 6n |
+  1n << 7n | 1n << 10n | 1n << 30n | 1n << 31n | 1n << 32n);
+
+const SIG_BLOCK = 0n;
+
+export function main(stack: bigint): void {
+  // First: PID 1 loses every signal that is neither handled nor blocked, and Deno takes 30 ms to start. Blocked signals
+  // wait; Deno's threads inherit the mask.
+  syscall("rt_sigprocmask", SIG_BLOCK, constant(BLOCKED), 0n, 8n);
+  // Deno panics at an argument that is not UTF-8. They are still in /proc/self/cmdline.
+  dropArguments(stack);
+  startDeno(stack);
+}
