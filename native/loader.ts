@@ -1,10 +1,10 @@
 // Starts Deno: maps the dynamic loader, as the kernel does for a program that has a PT_INTERP, and jumps to it.
 
 import { appendix, jump, load4, load8, store8, syscall, text } from "./machine.ts";
+import { openFile } from "./files.ts";
 import { allocate, length, zero } from "./memory.ts";
 import { AT_BASE, AT_ENTRY, AT_PAGESZ, AT_PHDR, auxiliary } from "./stack.ts";
 
-const AT_FDCWD = -100n, O_CLOEXEC = 0o2000000n;
 const PROT_READ = 1n, PROT_WRITE = 2n, PROT_EXEC = 4n;
 const MAP_PRIVATE = 2n, MAP_FIXED = 0x10n, MAP_ANONYMOUS = 0x20n;
 const ELF = 0x464c457fn; // \x7fELF
@@ -19,7 +19,7 @@ const DENO_ENTRY = 0n, LOADER_PATH = 8n, PROGRAM_HEADERS = 16n;
 export function startDeno(stack: bigint): void {
   const path = appendix() + load8(appendix() + LOADER_PATH);
   const page = load8(auxiliary(stack, AT_PAGESZ));
-  const file = syscall("openat", AT_FDCWD, path, O_CLOEXEC);
+  const file = openFile(path);
   const header = allocate(page);
   if (file < 0n || header === 0n) fail(path);
   if (syscall("pread64", file, header, page, 0n) < HEADER || load4(header) !== ELF) fail(path);

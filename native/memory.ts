@@ -37,3 +37,23 @@ export function zero(from: bigint, end: bigint): void {
     at += 1n;
   }
 }
+
+/** Copies a text, and says where its copy ends: there is a NUL. */
+export function copyText(to: bigint, text: bigint): bigint {
+  return copy(to, text, length(text));
+}
+
+/** Whether two texts are the same for this many bytes. */
+export function isSame(a: bigint, b: bigint, size: bigint): boolean {
+  for (let at = 0n; at < size; at += 1n) {
+    if (load1(a + at) !== load1(b + at)) return false;
+  }
+  return true;
+}
+
+/** Where a text has a byte for the first time; else its end. */
+export function find(text: bigint, byte: bigint): bigint {
+  let at = text;
+  while (load1(at) !== byte && load1(at) !== 0n) at += 1n;
+  return at;
+}

@@ -54,7 +54,9 @@ export class Simulation implements Machine {
   }
 
   write(address: bigint, content: ByteString): void {
-    toBytes(content).forEach((byte, index) => this.store(1, address + BigInt(index), BigInt(byte)));
+    if (content === "") return;
+    const { view, at } = this.#find(address, content.length);
+    new Uint8Array(view.buffer).set(toBytes(content), at);
   }
 
   read(address: bigint, size: bigint | number): ByteString {
@@ -118,4 +120,51 @@ export class Simulation implements Machine {
 
 function check(value: bigint): void {
   if (value !== BigInt.asIntN(64, value)) throw new Error(`${value} does not fit into 64 bits`);
+}
+
+/** A file of a simulated machine. */
+export interface SimulatedFile {
+  type: "file" | "directory" | "other";
+  content: ByteString;
+  mayBeExecuted: boolean;
+}
+
+/** System calls for files, which `look` finds by their paths. */
+export function fileSystem(
+  machine: () => Simulation,
+  look: (path: ByteString) => SimulatedFile | undefined,
+): Kernel {
+  const opened = new Map<bigint, { file: SimulatedFile; at: number }>();
+  let next = 3n;
+  const ENOENT = -2n, EACCES = -13n;
+  const status = (file: SimulatedFile | undefined, address: bigint) => {
+    if (!file) return ENOENT;
+    const type = { file: 0o100000n, directory: 0o040000n, other: 0o020000n }[file.type];
+    machine().store(4, address + 24n, type | 0o644n);
+    machine().store(8, address + 48n, BigInt(file.content.length));
+    return 0n;
+  };
+  return {
+    openat: (_directory, path) => {
+      const file = look(machine().readText(path));
+      if (!file) return ENOENT;
+      opened.set(next, { file, at: 0 });
+      return next++;
+    },
+    read: (file, address, size) => {
+      const it = opened.get(file)!;
+      const part = it.file.content.slice(it.at, it.at + Number(size));
+      machine().write(address, part);
+      it.at += part.length;
+      return BigInt(part.length);
+    },
+    close: (file) => opened.delete(file) ? 0n : -9n,
+    fstat: (file, address) => status(opened.get(file)?.file, address),
+    newfstatat: (_directory, path, address) => status(look(machine().readText(path)), address),
+    faccessat: (_directory, path, how) => {
+      const file = look(machine().readText(path));
+      if (!file) return ENOENT;
+      return how === 0n || file.mayBeExecuted ? 0n : EACCES;
+    },
+  };
 }

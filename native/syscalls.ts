@@ -27,6 +27,7 @@ export const syscalls = {
   faccessat: [269, 48],
   readlinkat: [267, 78],
   // Users and groups.
+  getegid: [108, 177],
   getresuid: [118, 148],
   setresuid: [117, 147],
   getresgid: [120, 150],
