@@ -5,7 +5,7 @@ import { fromBytes, toBytes } from "../posix/bytes.ts";
 import { ensureProgram } from "../tools/packages.ts";
 import { Problem } from "../tools/project.ts";
 import { addNativeCode } from "./elf.ts";
-import { BLOCKED } from "./entry.ts";
+import { BLOCKED } from "./signals.ts";
 
 // Any small position-independent programs will do; cat can show what the kernel says about itself.
 const folder = await Deno.makeTempDir();

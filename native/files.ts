@@ -1,4 +1,4 @@
-import { either, load4, load8, syscall } from "./machine.ts";
+import { either, load4, load8, syscall, text } from "./machine.ts";
 import { allocate, length } from "./memory.ts";
 
 export const AT_FDCWD = -100n;
@@ -32,6 +32,20 @@ export function exists(path: bigint): boolean {
 /** Which type a file has, links followed; 0 when there is none that may be looked at. stat(2) */
 export function typeOf(path: bigint, room: bigint): bigint {
   return syscall("newfstatat", AT_FDCWD, path, room, 0n) < 0n ? 0n : typeIn(room);
+}
+
+/** Whether two paths lead to the same file. */
+export function isSameFile(path: bigint, other: bigint): boolean {
+  const a = allocate(STATUS), b = allocate(STATUS);
+  if (a === 0n || b === 0n || typeOf(path, a) === 0n || typeOf(other, b) === 0n) return false;
+  const DEVICE = 0n, INODE = 8n;
+  return load8(a + DEVICE) === load8(b + DEVICE) && load8(a + INODE) === load8(b + INODE);
+}
+
+/** Puts the path of the program that we are at a place, and says how long it is; 0 when there is no room, or no /proc. */
+export function readOwnPath(path: bigint, room: bigint): bigint {
+  const size = syscall("readlinkat", AT_FDCWD, text("/proc/self/exe"), path, room);
+  return size > 0n && size < room ? size : 0n;
 }
 
 function typeIn(status: bigint): bigint {

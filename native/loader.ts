@@ -2,7 +2,7 @@
 
 import { appendix, jump, load4, load8, store8, syscall, text } from "./machine.ts";
 import { openFile } from "./files.ts";
-import { allocate, length, zero } from "./memory.ts";
+import { allocate, say, zero } from "./memory.ts";
 import { AT_BASE, AT_ENTRY, AT_PAGESZ, AT_PHDR, auxiliary } from "./stack.ts";
 
 const PROT_READ = 1n, PROT_WRITE = 2n, PROT_EXEC = 4n;
@@ -17,7 +17,7 @@ const DENO_ENTRY = 0n, LOADER_PATH = 8n, PROGRAM_HEADERS = 16n;
 
 /** Goes on into Deno, which finds everything as if the kernel had started it. */
 export function startDeno(stack: bigint): void {
-  const path = appendix() + load8(appendix() + LOADER_PATH);
+  const path = loaderPath();
   const page = load8(auxiliary(stack, AT_PAGESZ));
   const file = openFile(path);
   const header = allocate(page);
@@ -32,6 +32,11 @@ export function startDeno(stack: bigint): void {
   store8(auxiliary(stack, AT_PHDR), appendix() + PROGRAM_HEADERS);
   store8(auxiliary(stack, AT_ENTRY), appendix() + load8(appendix() + DENO_ENTRY));
   jump(entry, stack);
+}
+
+/** The path of the dynamic loader. */
+export function loaderPath(): bigint {
+  return appendix() + load8(appendix() + LOADER_PATH);
 }
 
 /** Maps all segments, one behind the other as they were linked. Gives the address that they count from, or −1. */
@@ -84,9 +89,4 @@ function fail(path: bigint): void {
   say(path);
   say(text(" is missing or cannot be loaded; it belongs to the package libc6\n"));
   syscall("exit_group", 127n);
-}
-
-function say(words: bigint): void {
-  const STDERR = 2n;
-  syscall("write", STDERR, words, length(words));
 }

@@ -15,6 +15,12 @@ export function length(text: bigint): bigint {
   return end - text;
 }
 
+/** Writes a text to standard error. */
+export function say(words: bigint): void {
+  const STDERR = 2n;
+  syscall("write", STDERR, words, length(words));
+}
+
 /** Copies bytes and says where the copy ends. */
 export function copy(to: bigint, from: bigint, size: bigint): bigint {
   for (let done = 0n; done < size; done += 1n) store1(to + done, load1(from + done));

@@ -1,7 +1,6 @@
 /** The numbers of the system calls that are used here: on x86-64 and on aarch64. syscalls(2) */
 export const syscalls = {
   // Processes.
-  clone: [56, 220],
   execve: [59, 221],
   exit_group: [231, 94],
   getpid: [39, 172],
@@ -11,7 +10,10 @@ export const syscalls = {
   // Signals and time.
   rt_sigaction: [13, 134],
   rt_sigprocmask: [14, 135],
+  rt_sigpending: [127, 136],
   rt_sigtimedwait: [128, 137],
+  signalfd4: [289, 74],
+  ppoll: [271, 73],
   clock_gettime: [228, 113],
   // Memory.
   mmap: [9, 222],
