@@ -1,10 +1,12 @@
 import {
   becomeSubreaper,
+  closeFile,
   exit,
   getpid,
   keepFilesToOurselves,
   monotonicSeconds,
   readFile,
+  readOpenFile,
   setDefault,
   setSignalMask,
   writeError,
@@ -12,10 +14,11 @@ import {
 } from "./posix/libc.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "./posix/signals.ts";
 import { parseEnvironment } from "./env/environment.ts";
+import { NOTE_FILE, readNote } from "./supervisor/asleep.ts";
 import { HELP, readOptions } from "./supervisor/options.ts";
-import { newRun } from "./supervisor/run.ts";
+import { newRun, type Run } from "./supervisor/run.ts";
 import { next } from "./supervisor/next.ts";
-import { perform } from "./supervisor/perform.ts";
+import { perform, wake } from "./supervisor/perform.ts";
 import { record } from "./supervisor/record.ts";
 
 declare const VERSION: string;
@@ -41,7 +44,12 @@ if ("error" in options) {
 }
 
 const pid = getpid();
-if (pid !== 1) {
+const asleep = readNote(readOpenFile(NOTE_FILE) ?? "", pid); // We have slept, and go on from there.
+if (asleep !== undefined) {
+  closeFile(NOTE_FILE);
+  wake();
+}
+if (pid !== 1 && asleep === undefined) {
   writeError(
     becomeSubreaper()
       ? "*** Not running as PID 1: only processes started from here are collected and shut down."
@@ -49,7 +57,7 @@ if (pid !== 1) {
   );
 }
 
-let run = newRun({
+let run: Run = asleep ? JSON.parse(asleep) : newRun({
   now: monotonicSeconds(),
   pid,
   options,

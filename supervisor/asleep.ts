@@ -54,8 +54,9 @@ export function writeNote(
 }
 
 /** Reads the state from a note of this process; nothing if it is none, or not whole. */
-export function readNote(note: Uint8Array<ArrayBuffer>, pid: number): ByteString | undefined {
-  const view = new DataView(note.buffer, note.byteOffset, note.byteLength);
+export function readNote(text: ByteString, pid: number): ByteString | undefined {
+  const note = toBytes(text);
+  const view = new DataView(note.buffer);
   const number = (index: number) => view.getBigInt64(8 * index, true);
   if (note.length < 8 * NUMBERS || number(0) !== MAGIC || number(1) !== BigInt(pid)) {
     return undefined;

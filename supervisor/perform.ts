@@ -9,6 +9,7 @@ import {
   reap,
   signalSet,
   spawn,
+  startAgain,
   SystemError,
   waitForSignal,
   writeError,
@@ -17,10 +18,11 @@ import { findProgram } from "../posix/programs.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "../posix/signals.ts";
 import { exportDirectory, importDirectory, readFiles, writeDumps } from "../env/directory.ts";
 import { beginWith, get, reloadFrom, toStrings, withVariables } from "../env/environment.ts";
+import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { findHooks } from "./hooks.ts";
 import { lookAround } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
-import { findEnded, prepareServices } from "./services.ts";
+import { findEnded, prepareServices, SERVICE_ENDED } from "./services.ts";
 import { type Action, type Event, type Message, nameOf, type Role, type Run } from "./run.ts";
 
 /** What happened, before it is given its time. */
@@ -127,22 +129,58 @@ const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, ...FAULTS));
 const STOPS = signalSet(STOP_SIGNALS);
 const ALL = signalSet(allSignalsBut(...FAULTS));
 
+/** For how long a wait must have been one before we sleep: MY_INIT_SLEEP, where 0 means for ever; else 2 seconds. */
+function secondsUntilSleep({ environment, stop }: Run): number {
+  const given = Number(get(environment, "MY_INIT_SLEEP") ?? 2);
+  return stop || given === 0 ? Infinity : given > 0 ? given : 2;
+}
+
+let hasWoken = false;
+/** Whether we woke for nothing: then a kernel like this is no place to sleep. */
+let sleepsBadly = false;
+
+/** Tells that this process has just been asleep. */
+export function wake(): void {
+  hasWoken = true;
+}
+
 /** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
 function wait(until: number, run: Run): Outcome {
+  let sleepsAt = monotonicSeconds() + secondsUntilSleep(run);
   for (;;) {
     const received = waitForSignal(SIGNALS_TO_US, 0);
+    const exits = received ? [] : reapAll();
+    const now = monotonicSeconds();
+    if (hasWoken && !received && exits.length === 0 && now < until) sleepsBadly = true;
+    hasWoken = false;
     if (received) return { type: "received", received };
-    const exits = reapAll();
     if (exits.length > 0) {
       const { main } = run.processes;
       if (main?.ownsTerminal && exits.some(({ pid }) => pid === main.pid)) giveTerminal();
       return { type: "ended", exits };
     }
-    const seconds = until - monotonicSeconds();
-    if (seconds <= 0) return { type: "time" };
-    const next = waitForSignal(ALL, seconds);
+    if (until <= now) return { type: "time" };
+    if (sleepsAt <= now) {
+      if (!sleepsBadly) fallAsleep(until, run);
+      sleepsAt = Infinity; // It was not possible.
+    }
+    const next = waitForSignal(ALL, Math.min(until, sleepsAt) - now);
     if (next && next.signal !== SIGNALS.SIGCHLD) return { type: "received", received: next };
   }
+}
+
+/** Hands over to the sleeper, who wakes us by starting us anew: init.ts goes on from the run. Returns if it cannot be. */
+function fallAsleep(until: number, run: Run): void {
+  const running = Object.values(run.processes).filter(({ state }) => state === "running");
+  const note = writeNote({
+    pid: run.pid,
+    waking: run.services?.critical.length ? [...STOP_SIGNALS, SERVICE_ENDED] : STOP_SIGNALS,
+    due: until === Infinity ? undefined : until,
+    main: running.find(({ pid }) => pid === run.processes.main?.pid)?.pid,
+    watched: running.map(({ pid }) => pid),
+    state: JSON.stringify(run),
+  });
+  if (note) startAgain(note, NOTE_FILE);
 }
 
 function reapAll(): Exit[] {
