@@ -193,16 +193,16 @@ function findVariable(list: bigint, variable: bigint): bigint {
 function run(command: bigint, environment: bigint): void {
   const path = findVariable(environment, text("PATH="));
   const file = findProgram(load8(command), path === 0n ? 0n : path + 5n);
-  const dispositions = allocate(SIGACTION * (LAST_SIGNAL + 1n));
-  if (file === 0n || dispositions === 0n) return;
-  const mask = dispositions, fresh = dispositions; // All 0: SIG_DFL, no flags.
+  const fresh = allocate(SIGACTION * (LAST_SIGNAL + 2n)); // All 0: SIG_DFL, no flags. Those of before follow.
+  if (file === 0n || fresh === 0n) return;
+  const mask = fresh + SIGACTION * (LAST_SIGNAL + 1n);
   for (let signal = 1n; signal <= LAST_SIGNAL; signal += 1n) {
-    syscall("rt_sigaction", signal, fresh, dispositions + SIGACTION * signal, 8n);
+    syscall("rt_sigaction", signal, fresh, fresh + SIGACTION * signal, 8n);
   }
   syscall("rt_sigprocmask", SIG_SETMASK, constant(0n), mask, 8n);
   syscall("execve", file, command, environment);
   syscall("rt_sigprocmask", SIG_SETMASK, mask, 0n, 8n);
   for (let signal = 1n; signal <= LAST_SIGNAL; signal += 1n) {
-    syscall("rt_sigaction", signal, dispositions + SIGACTION * signal, 0n, 8n);
+    syscall("rt_sigaction", signal, fresh + SIGACTION * signal, 0n, 8n);
   }
 }
