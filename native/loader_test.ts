@@ -51,7 +51,8 @@ function run(page: number, words: ByteString[], loader: ByteString | undefined) 
       calls.push(`open ${machine.readText(path)}`);
       return loader === undefined ? -2n : 3n;
     },
-    pread64: (_file, address, size, offset) => {
+    pread64: (file, address, size, offset) => {
+      if (file !== 3n) return -9n;
       const part = loader!.slice(Number(offset), Number(offset + size));
       machine.write(address, part);
       return BigInt(part.length);
