@@ -1,10 +1,12 @@
 import {
   becomeSubreaper,
   canWaitForSignals,
+  closeFile,
   exit,
   getpid,
   monotonicSeconds,
   readFile,
+  readOpenFile,
   setDefault,
   setSignalMask,
   shareOutput,
@@ -13,10 +15,11 @@ import {
 } from "./posix/libc.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "./posix/signals.ts";
 import { parseEnvironment } from "./env/environment.ts";
-import { HELP, readOptions } from "./supervisor/options.ts";
-import { newRun } from "./supervisor/run.ts";
+import { NOTE_FILE, readNote } from "./supervisor/asleep.ts";
+import { HELP, type Options, readOptions } from "./supervisor/options.ts";
+import { newRun, type Run } from "./supervisor/run.ts";
 import { next } from "./supervisor/next.ts";
-import { perform } from "./supervisor/perform.ts";
+import { perform, wake } from "./supervisor/perform.ts";
 import { record } from "./supervisor/record.ts";
 
 declare const VERSION: string;
@@ -40,25 +43,28 @@ if ("error" in options) {
   exit(options.status);
 }
 
-if (!canWaitForSignals()) {
-  writeError("*** Cannot wait for signals: a seccomp profile forbids rt_sigtimedwait; allow it");
-  exit(1);
-}
-shareOutput();
-
 const pid = getpid();
-if (pid !== 1) {
-  writeError(
-    becomeSubreaper()
-      ? "*** Not running as PID 1: only processes started from here are collected and shut down."
-      : "*** Not running as PID 1, and this kernel knows no subreapers: orphans are not collected.",
-  );
+const slept = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
+let run: Run = slept === undefined ? begin(options) : JSON.parse(slept);
+if (slept !== undefined) {
+  closeFile(NOTE_FILE);
+  wake();
 }
-
-let run = newRun({
-  now: monotonicSeconds(),
-  pid,
-  options,
-  environment: parseEnvironment(readFile("/proc/self/environ")),
-});
 for (;;) run = record(run, perform(next(run), run)); // Ends by the action "exit".
+
+function begin(options: Options): Run {
+  if (!canWaitForSignals()) {
+    writeError("*** Cannot wait for signals: a seccomp profile forbids rt_sigtimedwait; allow it");
+    exit(1);
+  }
+  shareOutput();
+  if (pid !== 1) {
+    writeError(
+      becomeSubreaper()
+        ? "*** Not running as PID 1: only processes started from here are collected and shut down."
+        : "*** Not running as PID 1, and this kernel knows no subreapers: orphans are not collected.",
+    );
+  }
+  const environment = parseEnvironment(readFile("/proc/self/environ"));
+  return newRun({ now: monotonicSeconds(), pid, options, environment });
+}

@@ -90,6 +90,7 @@ const c = Deno.dlopen(LIBC, {
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   access: { parameters: ["buffer", "i32"], result: "i32" },
@@ -101,6 +102,7 @@ const c = Deno.dlopen(LIBC, {
   symlink: { parameters: ["buffer", "buffer"], result: "i32" },
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  syscall2: { name: "syscall", parameters: ["isize", "buffer", "usize"], result: "isize" },
   syscall3: { name: "syscall", parameters: ["isize", "i32", "buffer", "usize"], result: "isize" },
   syscall4: {
     name: "syscall",
@@ -275,6 +277,46 @@ export function stackLimit(): number {
   return limit[0] === RLIM_INFINITY ? Infinity : Number(limit[0]);
 }
 
+/**
+ * Becomes this same program once more, from its beginning, which finds `note` in the open file of this number.
+ * Returns if that is impossible; then nothing has changed.
+ */
+export function startAgain(note: Uint8Array<ArrayBuffer>, number: number): void {
+  const SYS_memfd_create = ON_X86 ? 319n : 279n, MFD_CLOEXEC = 1n, F_DUPFD = 0;
+  const path = readLink("/proc/self/exe");
+  if (path === undefined || !isSameFile(path, "/proc/self/exe")) return; // Deleted, or replaced.
+  const file = Number(c.syscall2(SYS_memfd_create, cString("my_init"), MFD_CLOEXEC));
+  if (file < 0) return;
+  const isWritten = Number(c.write(file, note, BigInt(note.length))) === note.length;
+  const given = c.fcntl(file, F_DUPFD, number); // Another one if that is taken.
+  c.close(file);
+  try {
+    const [argv, envp] = ["cmdline", "environ"].map((it) =>
+      readFile(`/proc/self/${it}`).split("\0").slice(0, -1)
+    );
+    const isReadable = given === number && readOpenFile(number) === fromBytes(note);
+    if (isWritten && isReadable) exec(path, argv, envp);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+  }
+  if (given >= 0) c.close(given);
+}
+
+/** Reads an open file from its beginning; nothing when it cannot be read. */
+export function readOpenFile(number: number): ByteString | undefined {
+  try {
+    return readFile(`/proc/self/fd/${number}`);
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
+/** close(2) */
+export function closeFile(number: number): void {
+  c.close(number);
+}
+
 /** Ends this process at once. _exit(2) */
 export function exit(status: number): never {
   c._exit(status);
@@ -367,7 +409,7 @@ export function giveTerminal(group: number = c.getpgrp()): void {
 
 // ----------------------------------------------------------------------------------------------- files
 
-const AT_FDCWD = -100;
+const AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
 const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
@@ -382,14 +424,13 @@ export interface FileStatus {
 
 /** stat(2); nothing when there is no such file, or none that may be looked at. */
 export function stat(path: ByteString): FileStatus | undefined {
-  return fileStatus(AT_FDCWD, path);
+  return fileStatus(AT_FDCWD, path, 0);
 }
 
-/** Of a path below an open folder or, when it is empty, of an open file itself. */
-function fileStatus(file: number, path: ByteString): FileStatus | undefined {
-  const SYS_newfstatat = ON_X86 ? 262n : 79n, AT_EMPTY_PATH = 0x1000;
+/** fstatat(2); AT_EMPTY_PATH and no path mean the open file itself. */
+function fileStatus(file: number, path: ByteString, flags: number): FileStatus | undefined {
+  const SYS_newfstatat = ON_X86 ? 262n : 79n;
   const status = new Uint32Array(36); // struct stat: 144 bytes, or 128
-  const flags = path === "" ? AT_EMPTY_PATH : 0;
   if (c.syscall4(SYS_newfstatat, file, cString(path), status, flags) !== 0n) return undefined;
   const [mode, uid, gid] = ON_X86
     ? [status[6], status[7], status[8]]
@@ -402,6 +443,16 @@ function fileStatus(file: number, path: ByteString): FileStatus | undefined {
   };
   const type = types[mode & S_IFMT] ?? "other";
   return { type, mode: mode & 0o7777, uid, gid };
+}
+
+/** Whether two paths lead to the same file. stat(2) */
+function isSameFile(path: ByteString, other: ByteString): boolean {
+  const SYS_newfstatat = ON_X86 ? 262n : 79n;
+  const [a, b] = [path, other].map((it) => {
+    const status = new BigUint64Array(18); // struct stat: first the device and the inode
+    return c.syscall4(SYS_newfstatat, AT_FDCWD, cString(it), status, 0) === 0n ? status : undefined;
+  });
+  return a !== undefined && b !== undefined && a[0] === b[0] && a[1] === b[1];
 }
 
 /** Whether this user may execute a file. access(2) */
@@ -457,7 +508,7 @@ export function readBeginning(path: ByteString, buffer: Uint8Array<ArrayBuffer>)
 export function readRegularFile(path: ByteString, limit: number): ByteString {
   const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0);
   if (file < 0) throw new SystemError(`Cannot read ${path}`);
-  const isRegular = fileStatus(file, "")?.type === "file";
+  const isRegular = fileStatus(file, "", AT_EMPTY_PATH)?.type === "file";
   const buffer = new Uint8Array(limit);
   const count = isRegular ? Number(c.read(file, buffer, BigInt(limit))) : 0;
   c.close(file);
@@ -516,7 +567,7 @@ export function lstat(path: ByteString): FileStatus | undefined {
   const O_PATH = 0o10000000;
   const file = c.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
   if (file < 0) return undefined;
-  const status = fileStatus(file, "");
+  const status = fileStatus(file, "", AT_EMPTY_PATH);
   c.close(file);
   return status;
 }
@@ -596,7 +647,7 @@ export function writeOutput(text: ByteString): void {
 /** Lets everyone open our standard output and error by name, such as /dev/stdout, where they are pipes. fchmod(2) */
 export function shareOutput(): void {
   for (const file of [1, 2]) {
-    const status = fileStatus(file, "");
+    const status = fileStatus(file, "", AT_EMPTY_PATH);
     if (status?.type === "pipe") c.fchmod(file, status.mode | 0o222);
   }
 }

@@ -55,6 +55,13 @@ export const FAULTS: readonly number[] = [
   SIGNALS.SIGSYS,
 ];
 
+/** Signals by which a terminal stops a process. */
+export const SUSPENDING_SIGNALS: readonly number[] = [
+  SIGNALS.SIGTSTP,
+  SIGNALS.SIGTTIN,
+  SIGNALS.SIGTTOU,
+];
+
 /** Says what a signal is called, such as `SIGTERM` or `SIGRTMIN+3`. */
 export function signalName(number: number): string {
   if (number >= SIGRTMIN) return `SIGRTMIN+${number - SIGRTMIN}`;

@@ -7,10 +7,12 @@ import {
   monotonicSeconds,
   ownsTerminal,
   type Program,
+  readFile,
   reap,
   signalSet,
   spawn,
   stackLimit,
+  startAgain,
   stat,
   SystemError,
   waitForSignal,
@@ -18,10 +20,19 @@ import {
 } from "../posix/libc.ts";
 import { findExcess } from "../posix/arguments.ts";
 import { findProgram } from "../posix/programs.ts";
-import { allSignalsBut, type Exit, FAULTS, SIGNALS, type Suspension } from "../posix/signals.ts";
+import {
+  allSignalsBut,
+  type Exit,
+  FAULTS,
+  SIGNALS,
+  SUSPENDING_SIGNALS,
+  type Suspension,
+} from "../posix/signals.ts";
 import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/directory.ts";
 import { type Environment, get, toStrings, withVariables } from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
+import { NOTE_FILE, writeNote } from "./asleep.ts";
+import { SERVICE_ENDED } from "./conventions.ts";
 import { findHooks } from "./hooks.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
@@ -169,10 +180,26 @@ function environmentFor(purpose: Purpose, { environment, options: { command } }:
 
 function sendSignals({ why, pids, signals }: Action & { do: "signal" }): Outcome {
   const refused = pids.filter((pid) => {
-    const reached = signals.map((signal) => kill(pid, signal));
+    const chosen = why === "forward" ? signals.map((signal) => effective(signal, pid)) : signals;
+    const reached = chosen.map((signal) => kill(pid, signal));
     return !reached[0] && pid > 0 && stat(`/proc/${pid}`) !== undefined;
   });
   return { type: "signalled", why, pids, refused };
+}
+
+/**
+ * Without a terminal the kernel ignores a SIGTSTP and its like, unless the program handles it: nobody in the session could
+ * continue the process. Whoever sends it to us can, so it is to stop.
+ */
+function effective(signal: number, pid: number): number {
+  if (!SUSPENDING_SIGNALS.includes(signal) || isTerminal()) return signal;
+  const status = readFile(`/proc/${pid}/status`);
+  const bit = 1n << BigInt(signal - 1);
+  const isHandled = ["SigCgt", "SigIgn"].some((field) => {
+    const [, mask = "0"] = status.match(new RegExp(`^${field}:\\s*(\\w+)$`, "m")) ?? [];
+    return (BigInt(`0x${mask}`) & bit) !== 0n;
+  });
+  return isHandled ? signal : SIGNALS.SIGSTOP;
 }
 
 /** Everything that is waited for; the end of a child last, so that a signal is known before what it ended. */
@@ -180,18 +207,61 @@ const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, ...FAULTS));
 const STOPS = signalSet(STOP_SIGNALS);
 const ALL = signalSet(allSignalsBut(...FAULTS));
 
+/** For how long a wait must have been one before we sleep: MY_INIT_SLEEP, where 0 means for ever; else 2 seconds. */
+function secondsUntilSleep({ environment, stop }: Run): number {
+  const given = Number(get(environment, "MY_INIT_SLEEP") ?? 2);
+  return stop || given === 0 ? Infinity : given > 0 ? given : 2;
+}
+
+let hasWoken = false;
+/** Whether we woke for nothing: then a kernel like this is no place to sleep. */
+let sleepsBadly = false;
+
+/** Tells that this process has just been asleep. */
+export function wake(): void {
+  hasWoken = true;
+}
+
 /** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
 function wait({ until = Infinity, for: which }: Action & { do: "wait" }, run: Run): Outcome {
+  const wokeJustNow = hasWoken;
+  hasWoken = false;
+  let sleepsAt = monotonicSeconds() + secondsUntilSleep(run);
   for (;;) {
     const received = waitForSignal(SIGNALS_TO_US, 0);
     if (received) return { type: "received", received };
     const outcome = which ? reapThese(which) : reapAll(run);
     if (outcome) return outcome;
-    const seconds = until - monotonicSeconds();
-    if (seconds <= 0) return { type: "time" };
-    const next = waitForSignal(which?.length === 0 ? SIGNALS_TO_US : ALL, seconds);
+    const now = monotonicSeconds();
+    if (until <= now) return { type: "time" };
+    if (wokeJustNow) sleepsBadly = true;
+    if (sleepsAt <= now) {
+      if (!sleepsBadly) fallAsleep(until, run);
+      sleepsAt = Infinity; // It was not possible.
+    }
+    const signals = which?.length === 0 ? SIGNALS_TO_US : ALL;
+    const next = waitForSignal(signals, Math.min(until, sleepsAt) - now);
     if (next && next.signal !== SIGNALS.SIGCHLD) return { type: "received", received: next };
   }
+}
+
+/** Hands over to the sleeper, who wakes us by starting us anew: init.ts goes on from the run. Returns if it cannot be. */
+function fallAsleep(until: number, run: Run): void {
+  const main = childFor(run, "main");
+  const note = writeNote({
+    pid: run.pid,
+    waking: [
+      ...STOP_SIGNALS,
+      ...SUSPENDING_SIGNALS,
+      ...(run.services?.critical.length ? [SERVICE_ENDED] : []),
+    ],
+    due: until === Infinity ? undefined : until,
+    main: main?.pid,
+    ownsTerminal: main?.ownsTerminal ?? false,
+    watched: run.children.map(({ pid }) => pid),
+    state: JSON.stringify(run),
+  });
+  if (note) startAgain(note, NOTE_FILE);
 }
 
 /** Among thousands of children each of these takes the kernel a while: then it is time to look at the clock. */

@@ -1,5 +1,12 @@
 import { withVariables } from "../env/environment.ts";
-import { type Exit, type Received, SIGNALS, SIGRTMIN, type Suspension } from "../posix/signals.ts";
+import {
+  type Exit,
+  type Received,
+  SIGNALS,
+  SIGRTMIN,
+  SUSPENDING_SIGNALS,
+  type Suspension,
+} from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./hooks.ts";
 import {
@@ -22,9 +29,6 @@ export const STOP_SIGNALS: readonly number[] = [
   SIGNALS.SIGPWR,
   SIGRTMIN + 3,
 ];
-
-/** The signals by which a terminal stops a process. */
-const SUSPENDING: readonly number[] = [SIGNALS.SIGTSTP, SIGNALS.SIGTTIN, SIGNALS.SIGTTOU];
 
 /** Takes down what happened. Pure: the new run is all that comes of it. */
 export function record(before: Run, event: Event): Run {
@@ -137,7 +141,7 @@ function recordExit(before: Run, exit: Exit): Run {
 /** A main command that the terminal stopped is continued, since nobody else is there to do that. */
 function recordSuspension(run: Run, { pid, signal }: Suspension): Run {
   const main = childFor(run, "main");
-  const isTyped = main?.pid === pid && main.ownsTerminal && SUSPENDING.includes(signal);
+  const isTyped = main?.pid === pid && main.ownsTerminal && SUSPENDING_SIGNALS.includes(signal);
   return isTyped ? { ...run, suspended: true } : run;
 }
 

@@ -7,7 +7,7 @@ import * as esbuild from "esbuild";
 import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
-import { addPrelude } from "./prelude.ts";
+import { addNativeCode } from "../native/elf.ts";
 import {
   exists,
   Problem,
@@ -61,7 +61,7 @@ if (import.meta.main) {
 /** Brings the programs up to date; says nothing and changes nothing if they are. */
 export async function build(target: Target = thisMachine): Promise<void> {
   const outputs = join(projectFolder, "dist", targets[target].architecture);
-  const denort = addPrelude(await readDenort(target));
+  const denort = addNativeCode(await readDenort(target));
   const denortHash = await sha256(denort);
   await Deno.mkdir(outputs, { recursive: true });
   const code = await bundle("main.ts");

@@ -305,3 +305,39 @@ Deno.test("a broken user database is an error, or numbers still work, but never 
   assertEquals([status, stdout], [0, "1234\n"]);
   assertEquals((await setuser(["joe", "id", "-u"], { before: "rm /etc/passwd" })).status, 1);
 });
+
+Deno.test("in the usual case Deno is not loaded: setuser needs hardly any memory", async () => {
+  const words = 'ulimit -v 200000; exec setuser "$@"'; // Deno reserves gigabytes.
+  for (const [who, expected] of Object.entries(whos)) {
+    const { stdout } = await run(["sh", "-c", words, "sh", who, "/mnt/show"], { files });
+    assertEquals(stdout, expected + "\n");
+  }
+});
+
+const unusual: Record<string, Setting> = {
+  "another source of NSS": {
+    files: { ...files, "/etc/nsswitch.conf": "passwd: files nosuch\ngroup: files\n" },
+  },
+  "a running nscd": { before: "mkdir -p /var/run/nscd; : >/var/run/nscd/socket" },
+  "a line that is not quite right": {
+    files: { ...files, "/etc/passwd": "+x\n" + files["/etc/passwd"] },
+  },
+  "a variable LD_PRELOAD": { env: { LD_PRELOAD: "" } },
+};
+for (const [what, setting] of Object.entries(unusual)) {
+  Deno.test(`with ${what} setuser goes through glibc, to the same effect`, async () => {
+    const before = `mount -t tmpfs t /var/run; ${setting.before ?? ""}`;
+    const all = { files, ...setting, before };
+    assertEquals((await setuser(["joe", "/mnt/show"], all)).stdout, whos.joe + "\n");
+    const words = ["sh", "-c", "ulimit -v 200000; setuser joe /mnt/show"];
+    assertEquals((await run(words, all)).stdout, ""); // Deno was wanted.
+  });
+}
+
+Deno.test("a command that cannot be executed leaves setuser as it was: ignored signals too", async () => {
+  const { status, stderr } = await setuser(["joe", "/mnt/x", "a"], {
+    before: "trap '' HUP; printf '\\177ELF\\0' >/mnt/x; chmod 755 /mnt/x",
+  });
+  assertEquals(status, 126);
+  assertMatch(stderr, /^setuser: cannot execute \/mnt\/x: .*\n$/);
+});

@@ -258,6 +258,8 @@ async function prepare(
     await writeFile(join(folder, path), content);
   }
   const variables = Array.isArray(env) ? env : Object.entries(env);
+  const sleep = Deno.env.get("MY_INIT_SLEEP"); // Run the tests once more with 0.001: then PID 1 sleeps as soon as it can.
+  if (sleep !== undefined) variables.unshift(["MY_INIT_SLEEP", sleep]);
   const assignments = [["PATH", PATH], ...variables].map(([name, value]) => `${name}=${value}`);
   const isOurs = command[0] === "my_init" || command[0] === "setuser";
   const program = isOurs ? `/mnt/bin/${command[0]}` : command[0];

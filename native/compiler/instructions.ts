@@ -1,0 +1,108 @@
+import { type Size } from "../machine.ts";
+
+/** A place in the code or among the constants. */
+export interface Label {
+  /** Known as soon as it has been placed. */
+  at?: number;
+}
+
+export type UnaryOperator = "-" | "~" | "!";
+export type BinaryOperator =
+  | "+"
+  | "-"
+  | "*"
+  | "/"
+  | "%"
+  | "&"
+  | "|"
+  | "^"
+  | "<<"
+  | ">>"
+  | Comparison;
+export type Comparison = "===" | "!==" | "<" | "<=" | ">" | ">=";
+
+/**
+ * What a program is translated to, before it becomes that of one processor: instructions of a machine that has one
+ * number at hand, *the value*, and a stack. False is 0, true is 1.
+ */
+export type Instruction =
+  /** The beginning of a function. Its parameters and, after them, its locals are its variables, from 0 on. */
+  | { do: "enter"; parameters: number; locals: number }
+  /** The end of a function; the value is its result. */
+  | { do: "return" }
+  /** Calls a function whose parameters have been pushed, and takes them off the stack. */
+  | { do: "call"; label: Label; parameters: number }
+  | { do: "constant"; value: bigint }
+  | { do: "address"; label: Label }
+  | { do: "get" | "set"; variable: number }
+  | { do: "push" }
+  | { do: "unary"; operator: UnaryOperator }
+  /** The left side has been pushed, the right one is the value. */
+  | { do: "binary"; operator: BinaryOperator }
+  | { do: "label" | "goto" | "gotoIfFalse"; label: Label }
+  | { do: "load"; size: Size }
+  /** The address has been pushed. */
+  | { do: "store"; size: Size }
+  /** The parameters have been pushed, the value is the call's number. */
+  | { do: "syscall"; parameters: number }
+  /** The address has been pushed, the value is the new stack. */
+  | { do: "jump" };
+
+/** What a back end knows of the function that it is in. */
+export type Frame = Extract<Instruction, { do: "enter" }>;
+
+/** A processor. */
+export interface Processor {
+  /** Which of two is its own: the number of a system call, an argument of either(). */
+  index: 0 | 1;
+  /** What a program begins with: calls its main function with the stack pointer. */
+  begin(code: Code, main: Label): void;
+  translate(code: Code, instruction: Instruction, frame: Frame): void;
+}
+
+/** Machine code that is being written. */
+export class Code {
+  #bytes: number[] = [];
+  #references: { at: number; label: Label; resolve: Resolve }[] = [];
+
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  /** Adds bytes, written as hexadecimal digits. */
+  hex(digits: string): void {
+    for (const [byte] of digits.matchAll(/[0-9a-f]{2}/g)) this.#bytes.push(parseInt(byte, 16));
+  }
+
+  /** Adds a number, its lowest byte first. */
+  number(bytes: 4 | 8, value: number | bigint): void {
+    for (let i = 0n; i < bytes; i++) this.#bytes.push(Number(BigInt(value) >> 8n * i & 0xffn));
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#bytes.push(...bytes);
+  }
+
+  place(label: Label): void {
+    label.at = this.#bytes.length;
+  }
+
+  /** Adds 4 bytes that depend on the distance between them and a label. */
+  reference(label: Label, resolve: Resolve): void {
+    this.#references.push({ at: this.#bytes.length, label, resolve });
+    this.number(4, 0);
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const finished = Uint8Array.from(this.#bytes);
+    const view = new DataView(finished.buffer);
+    for (const { at, label, resolve } of this.#references) {
+      if (label.at === undefined) throw new Error("a label was never placed");
+      view.setInt32(at, resolve(label.at - at), true);
+    }
+    return finished;
+  }
+}
+
+/** Makes the 4 bytes of a reference from its distance. */
+type Resolve = (distance: number) => number;

@@ -1,0 +1,126 @@
+import {
+  type Code,
+  type Frame,
+  type Instruction,
+  type Label,
+  type Processor,
+} from "./instructions.ts";
+
+// The value is rax, the other side of an operator rcx. Variables are found from rbp: parameters above, locals below it.
+
+const unary = {
+  "-": "48 f7 d8", // neg rax
+  "~": "48 f7 d0", // not rax
+  "!": "48 85 c0  0f 94 c0  0f b6 c0", // test rax, rax; sete al; movzx eax, al
+};
+
+const binary = {
+  "+": "48 01 c8", // add rax, rcx
+  "-": "48 29 c8", // sub rax, rcx
+  "*": "48 0f af c1", // imul rax, rcx
+  "/": "48 99  48 f7 f9", // cqo; idiv rcx
+  "%": "48 99  48 f7 f9  48 89 d0", // cqo; idiv rcx; mov rax, rdx
+  "&": "48 21 c8", // and rax, rcx
+  "|": "48 09 c8", // or rax, rcx
+  "^": "48 31 c8", // xor rax, rcx
+  "<<": "48 d3 e0", // shl rax, cl
+  ">>": "48 d3 f8", // sar rax, cl
+  "===": compare("94"), // sete
+  "!==": compare("95"), // setne
+  "<": compare("9c"), // setl
+  ">=": compare("9d"), // setge
+  "<=": compare("9e"), // setle
+  ">": compare("9f"), // setg
+};
+
+function compare(set: string): string {
+  return `48 39 c8  0f ${set} c0  0f b6 c0`; // cmp rax, rcx; setCC al; movzx eax, al
+}
+
+const load = {
+  1: "0f b6 00", // movzx eax, byte ptr [rax]
+  4: "8b 00", // mov eax, [rax]
+  8: "48 8b 00", // mov rax, [rax]
+};
+
+const store = {
+  1: "88 01", // mov [rcx], al
+  4: "89 01", // mov [rcx], eax
+  8: "48 89 01", // mov [rcx], rax
+};
+
+/** Takes the n-th parameter of a system call off the stack. */
+const popParameter = ["5f", "5e", "5a", "41 5a", "41 58", "41 59"]; // pop rdi, rsi, rdx, r10, r8, r9
+
+export const x86_64: Processor = {
+  index: 0,
+
+  begin(code: Code, main: Label): void {
+    code.hex("48 89 e0  50  e8"); // mov rax, rsp; push rax; call main
+    code.reference(main, toNext);
+    code.hex("0f 0b"); // ud2
+  },
+
+  translate(code: Code, instruction: Instruction, frame: Frame): void {
+    switch (instruction.do) {
+      case "enter":
+        code.hex("55  48 89 e5  48 81 ec"); // push rbp; mov rbp, rsp; sub rsp, ...
+        return code.number(4, 8 * instruction.locals);
+      case "return":
+        return code.hex("c9  c3"); // leave; ret
+      case "call":
+        code.hex("e8"); // call
+        code.reference(instruction.label, toNext);
+        code.hex("48 81 c4"); // add rsp, ...
+        return code.number(4, 8 * instruction.parameters);
+      case "constant":
+        code.hex("48 b8"); // mov rax, ...
+        return code.number(8, instruction.value);
+      case "address":
+        code.hex("48 8d 05"); // lea rax, [rip + ...]
+        return code.reference(instruction.label, toNext);
+      case "get":
+        code.hex("48 8b 85"); // mov rax, [rbp + ...]
+        return code.number(4, place(instruction.variable, frame));
+      case "set":
+        code.hex("48 89 85"); // mov [rbp + ...], rax
+        return code.number(4, place(instruction.variable, frame));
+      case "push":
+        return code.hex("50"); // push rax
+      case "unary":
+        return code.hex(unary[instruction.operator]);
+      case "binary":
+        code.hex("48 89 c1  58"); // mov rcx, rax; pop rax
+        return code.hex(binary[instruction.operator]);
+      case "label":
+        return code.place(instruction.label);
+      case "goto":
+        code.hex("e9"); // jmp
+        return code.reference(instruction.label, toNext);
+      case "gotoIfFalse":
+        code.hex("48 85 c0  0f 84"); // test rax, rax; jz
+        return code.reference(instruction.label, toNext);
+      case "load":
+        return code.hex(load[instruction.size]);
+      case "store":
+        code.hex("59"); // pop rcx
+        return code.hex(store[instruction.size]);
+      case "syscall":
+        for (const pop of popParameter.slice(0, instruction.parameters).reverse()) code.hex(pop);
+        return code.hex("0f 05"); // syscall
+      case "jump":
+        return code.hex("59  48 89 c4  31 d2  ff e1"); // pop rcx; mov rsp, rax; xor edx, edx; jmp rcx
+    }
+  },
+};
+
+/** Distances count from the next instruction, to which there are 4 bytes more. */
+function toNext(distance: number): number {
+  return distance - 4;
+}
+
+function place(variable: number, { parameters }: Frame): number {
+  return variable < parameters
+    ? 16 + 8 * (parameters - 1 - variable) // Behind the saved rbp and the return address.
+    : -8 * (variable - parameters + 1);
+}

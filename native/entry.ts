@@ -1,0 +1,33 @@
+// Where the program begins, before the dynamic loader and Deno.
+
+import { constant, load1, syscall, text } from "./machine.ts";
+import { readOwnPath } from "./files.ts";
+import { startDeno } from "./loader.ts";
+import { allocate, isSame, length } from "./memory.ts";
+import { setuser } from "./setuser.ts";
+import { BLOCKED } from "./signals.ts";
+import { sleep } from "./sleeper.ts";
+import { dropArguments } from "./stack.ts";
+
+const SIG_BLOCK = 0n;
+
+export function main(stack: bigint): void {
+  // First: PID 1 loses every signal that is neither handled nor blocked, and Deno takes 30 ms to start. Blocked signals
+  // wait; Deno's threads inherit the mask.
+  syscall("rt_sigprocmask", SIG_BLOCK, constant(BLOCKED), 0n, 8n);
+  // Both return when something is to be decided: then it is Deno's turn.
+  if (isCalled(text("setuser"))) setuser(stack);
+  else sleep();
+  // Deno panics at an argument that is not UTF-8. They are still in /proc/self/cmdline.
+  dropArguments(stack);
+  startDeno(stack);
+}
+
+/** Whether this is the file's name, argv[0] and symbolic links aside. */
+function isCalled(name: bigint): boolean {
+  const SLASH = 47n, MOST = 4096n;
+  const path = allocate(MOST);
+  if (path === 0n) return false;
+  const start = path + readOwnPath(path, MOST) - length(name);
+  return start > path && load1(start - 1n) === SLASH && isSame(start, name, length(name));
+}

@@ -1,0 +1,65 @@
+import { load1, store1, store8, syscall } from "./machine.ts";
+
+const PROT_READ_WRITE = 3n, MAP_PRIVATE_ANONYMOUS = 0x22n;
+
+/** Gets memory, all zero, from the kernel; 0 when there is none. mmap(2) */
+export function allocate(size: bigint): bigint {
+  const at = syscall("mmap", 0n, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1n, 0n);
+  return at < 0n ? 0n : at;
+}
+
+/** How many bytes a text has before its NUL. */
+export function length(text: bigint): bigint {
+  let end = text;
+  while (load1(end) !== 0n) end += 1n;
+  return end - text;
+}
+
+/** Writes a text to standard error. */
+export function say(words: bigint): void {
+  const STDERR = 2n;
+  syscall("write", STDERR, words, length(words));
+}
+
+/** Copies bytes and says where the copy ends. */
+export function copy(to: bigint, from: bigint, size: bigint): bigint {
+  for (let done = 0n; done < size; done += 1n) store1(to + done, load1(from + done));
+  return to + size;
+}
+
+/** Makes all bytes 0, from a place to another. */
+export function zero(from: bigint, end: bigint): void {
+  let at = from;
+  while (at < end && (at & 7n) !== 0n) {
+    store1(at, 0n);
+    at += 1n;
+  }
+  while (at + 8n <= end) {
+    store8(at, 0n);
+    at += 8n;
+  }
+  while (at < end) {
+    store1(at, 0n);
+    at += 1n;
+  }
+}
+
+/** Copies a text, and says where its copy ends: there is a NUL. */
+export function copyText(to: bigint, text: bigint): bigint {
+  return copy(to, text, length(text));
+}
+
+/** Whether two texts are the same for this many bytes. */
+export function isSame(a: bigint, b: bigint, size: bigint): boolean {
+  for (let at = 0n; at < size; at += 1n) {
+    if (load1(a + at) !== load1(b + at)) return false;
+  }
+  return true;
+}
+
+/** Where a text has a byte for the first time; else its end. */
+export function find(text: bigint, byte: bigint): bigint {
+  let at = text;
+  while (load1(at) !== byte && load1(at) !== 0n) at += 1n;
+  return at;
+}

@@ -1,0 +1,182 @@
+// PID 1 with nothing to decide: in 20 kB it collects orphans and passes signals on to the main command, until a signal, the
+// end of a child that is watched or the time makes a decision due. All that is left as it is, and Deno decides.
+
+import { constant, load4, load8, store4, store8, syscall, text } from "./machine.ts";
+import { exists, isSameFile, readOwnPath } from "./files.ts";
+import { loaderPath } from "./loader.ts";
+import { allocate, say } from "./memory.ts";
+import { BLOCKED } from "./signals.ts";
+
+/** The open file in which supervisor/asleep.ts leaves what there is to know. */
+const FILE = 250n;
+
+/** Its beginning: numbers of 8 bytes. The sleeper does not look at what follows the watched PIDs. */
+const MAGIC_AT = 0n,
+  PID = 8n,
+  WAKING = 16n,
+  DUE = 24n,
+  MAIN = 32n,
+  OWNS_TERMINAL = 40n,
+  COUNT = 48n,
+  WATCHED = 56n;
+const MAGIC = 0x0001_7065_656c_7361n; // "asleep", and the version of this layout.
+const MOST_WATCHED = 16n;
+const HEADER = WATCHED + 8n * MOST_WATCHED;
+
+const SIGKILL = 9n, SIGTERM = 15n, SIGCHLD = 17n, SIGCONT = 18n;
+const EINTR = 4n, EAGAIN = 11n;
+const SECOND = 1000000000n;
+
+/** What `siginfo_t` holds at which place. sigaction(2) */
+const SI_CODE = 8n, SI_PID = 16n, SI_STATUS = 24n;
+const SIGINFO = 128n;
+
+/** Where the room of sleep() holds what. */
+const INFO = 0n, SET = SIGINFO, TIME = SET + 8n, POLLED = TIME + 16n, ROOM = POLLED + 8n;
+
+/** Sleeps, if that is what this process was executed for, until something is to be decided. */
+export function sleep(): void {
+  const run = allocate(HEADER + ROOM), room = run + HEADER;
+  if (run === 0n || syscall("pread64", FILE, run, HEADER, 0n) < WATCHED) return;
+  if (load8(run + MAGIC_AT) !== MAGIC || load8(run + PID) !== syscall("getpid")) return;
+  if (load8(run + COUNT) > MOST_WATCHED) return;
+  const signals = syscall("signalfd4", -1n, constant(BLOCKED), 8n, 0n);
+  if (signals < 0n) return;
+  wait(run, room, signals);
+  syscall("close", signals);
+  if (!canWake()) endEverything(run, room);
+}
+
+function wait(run: bigint, room: bigint, signals: bigint): void {
+  while (true) {
+    // Children after the signals: one that ends meanwhile sends a new one, which ends the next wait.
+    if (!passSignalsOn(run, room) || isCalled(run, room) || !collectOrphans(run, room)) return;
+    if (load8(run + OWNS_TERMINAL) !== 0n && isStopped(load8(run + MAIN), room)) return;
+    const due = load8(run + DUE), left = due - now(room);
+    if (due !== 0n && left <= 0n) return;
+    if (!waitFor(signals, due === 0n ? SECOND * 3600n : left, room)) return;
+  }
+}
+
+/** Whether there is a signal that wakes. It is looked at, not taken: Deno takes it. */
+function isCalled(run: bigint, room: bigint): boolean {
+  return syscall("rt_sigpending", room + SET, 8n) < 0n ||
+    (load8(room + SET) & load8(run + WAKING)) !== 0n;
+}
+
+/** Collects all children that have ended, up to one that is watched. Says whether there was none of those. */
+function collectOrphans(run: bigint, room: bigint): boolean {
+  const P_ALL = 0n, P_PID = 1n;
+  const WNOHANG = 1n, WEXITED = 4n, WNOWAIT = 0x1000000n;
+  while (true) {
+    store8(room + INFO + SI_PID, 0n);
+    const result = syscall("waitid", P_ALL, 0n, room + INFO, WEXITED | WNOHANG | WNOWAIT, 0n);
+    const pid = load4(room + INFO + SI_PID);
+    if (result < 0n || pid === 0n) return true;
+    if (isWatched(run, pid)) return false;
+    syscall("waitid", P_PID, pid, 0n, WEXITED | WNOHANG, 0n);
+  }
+}
+
+/** Whether a child is stopped, as by Ctrl-Z. It is looked at, not taken: Deno continues it. */
+function isStopped(pid: bigint, room: bigint): boolean {
+  const P_PID = 1n, WNOHANG = 1n, WSTOPPED = 2n, WNOWAIT = 0x1000000n;
+  store8(room + INFO + SI_PID, 0n);
+  const result = syscall("waitid", P_PID, pid, room + INFO, WSTOPPED | WNOHANG | WNOWAIT, 0n);
+  return result >= 0n && load4(room + INFO + SI_PID) === pid;
+}
+
+function isWatched(run: bigint, pid: bigint): boolean {
+  const end = WATCHED + 8n * load8(run + COUNT);
+  for (let at = WATCHED; at < end; at += 8n) {
+    if (load8(run + at) === pid) return true;
+  }
+  return false;
+}
+
+/** Passes the signals that wake nobody on to the main command, if there is one. */
+function passSignalsOn(run: bigint, room: bigint): boolean {
+  const SI_KERNEL = 0x80n;
+  store8(room + SET, BLOCKED & ~load8(run + WAKING));
+  store8(room + TIME, 0n);
+  store8(room + TIME + 8n, 0n);
+  while (true) {
+    const signal = syscall("rt_sigtimedwait", room + SET, room + INFO, room + TIME, 8n);
+    if (signal < 0n) return signal === -EAGAIN || signal === -EINTR;
+    const isOurs = load4(room + INFO + SI_PID) === load8(run + PID) &&
+      load4(room + INFO + SI_CODE) !== SI_KERNEL; // A SIGPIPE, from before.
+    const main = load8(run + MAIN);
+    if (signal !== SIGCHLD && !isOurs && main !== 0n) syscall("kill", main, signal);
+  }
+}
+
+/** Waits for a signal, for some nanoseconds at most. */
+function waitFor(signals: bigint, nanoseconds: bigint, room: bigint): boolean {
+  const POLLIN = 1n;
+  store8(room + TIME, nanoseconds / SECOND);
+  store8(room + TIME + 8n, nanoseconds % SECOND);
+  store4(room + POLLED, signals);
+  store4(room + POLLED + 4n, POLLIN);
+  const result = syscall("ppoll", room + POLLED, 1n, room + TIME, 0n, 8n);
+  return result >= 0n || result === -EINTR;
+}
+
+/** Nanoseconds since the machine was started. */
+function now(room: bigint): bigint {
+  const CLOCK_MONOTONIC = 1n;
+  syscall("clock_gettime", CLOCK_MONOTONIC, room + TIME);
+  return load8(room + TIME) * SECOND + load8(room + TIME + 8n);
+}
+
+// ---------------------------------------------------------------------------------------- when Deno is gone
+
+/** Whether Deno can be loaded: it reads its JavaScript from the path of this file, which must still lead to it. */
+function canWake(): boolean {
+  const MOST = 4096n;
+  const path = allocate(MOST);
+  return path !== 0n && readOwnPath(path, MOST) > 0n && isSameFile(path, text("/proc/self/exe")) &&
+    exists(loaderPath());
+}
+
+/** Takes the container down decently, as there is nobody who could decide anything any more. */
+function endEverything(run: bigint, room: bigint): void {
+  const PATIENCE = 5n * SECOND, LAST_PATIENCE = SECOND;
+  say(
+    text(
+      "*** my_init was deleted or replaced while it slept and cannot go on. Ending all processes.\n",
+    ),
+  );
+  signalAll(run, SIGTERM);
+  signalAll(run, SIGCONT);
+  let status = collectAll(run, room, now(room) + PATIENCE, 0n);
+  signalAll(run, SIGKILL);
+  status = collectAll(run, room, now(room) + LAST_PATIENCE, status);
+  syscall("exit_group", status);
+}
+
+/** Signals everybody. Anywhere but in PID 1 that would be the whole machine: there it is the watched children alone. */
+function signalAll(run: bigint, signal: bigint): void {
+  if (load8(run + PID) === 1n) {
+    syscall("kill", -1n, signal);
+    return;
+  }
+  const end = WATCHED + 8n * load8(run + COUNT);
+  for (let at = WATCHED; at < end; at += 8n) syscall("kill", load8(run + at), signal);
+}
+
+/** Collects children until there are none, or it is late. Gives the status of the main command, once it has one. */
+function collectAll(run: bigint, room: bigint, deadline: bigint, before: bigint): bigint {
+  const P_ALL = 0n, WNOHANG = 1n, WEXITED = 4n, CLD_EXITED = 1n;
+  let status = before;
+  while (now(room) < deadline) {
+    store8(room + INFO + SI_PID, 0n);
+    if (syscall("waitid", P_ALL, 0n, room + INFO, WEXITED | WNOHANG, 0n) < 0n) return status;
+    const pid = load4(room + INFO + SI_PID);
+    if (pid === 0n) waitFor(-1n, SECOND / 50n, room);
+    else if (pid === load8(run + MAIN)) {
+      const how = load4(room + INFO + SI_STATUS);
+      status = load4(room + INFO + SI_CODE) === CLD_EXITED ? how : 128n + how;
+    }
+  }
+  return status;
+}

@@ -1,0 +1,80 @@
+import { type ByteString, fromBytes, toBytes } from "../posix/bytes.ts";
+
+/**
+ * What a process leaves in the open file 250 when it executes itself to sleep: first what the sleeper has to know, which is
+ * native code (native/sleeper.ts), and behind it what Deno is to go on from.
+ */
+export interface Note {
+  /** Whose note it is: in any other process it means nothing. */
+  pid: number;
+  /** The signals that wake. All others are passed on to the main command. */
+  waking: readonly number[];
+  /** When to wake at the latest, in monotonic seconds. */
+  due?: number;
+  main?: number;
+  /** Whether the main command has the terminal: then it wakes, too, when that stops it. */
+  ownsTerminal?: boolean;
+  /** The children whose end wakes; all others are collected. */
+  watched: readonly number[];
+  /** What Deno goes on from. */
+  state: ByteString;
+}
+
+/** The open file that the sleeper inherits, below the lowest limit that is in use (256). */
+export const NOTE_FILE = 250;
+
+/** More processes are not watched. */
+const MOST_WATCHED = 16;
+
+/** "asleep", and the version of this layout. */
+const MAGIC = 0x0001_7065_656c_7361n;
+const NUMBERS = 9; // Besides the watched PIDs: magic, pid, waking, due, main, ownsTerminal, their count; then size and checksum of the state.
+
+/** Writes a note; nothing if it does not fit. */
+export function writeNote(
+  { pid, waking, due, main, ownsTerminal = false, watched, state }: Note,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (watched.length > MOST_WATCHED) return undefined;
+  const bytes = toBytes(state);
+  const mask = waking.reduce((mask, signal) => mask | 1n << BigInt(signal - 1), 0n);
+  const nanoseconds = due === undefined ? 0n : BigInt(Math.max(1, Math.ceil(due * 1e9)));
+  const numbers = BigInt64Array.from([
+    MAGIC,
+    BigInt(pid),
+    BigInt.asIntN(64, mask),
+    nanoseconds,
+    BigInt(main ?? 0),
+    BigInt(ownsTerminal),
+    BigInt(watched.length),
+    ...watched.map(BigInt),
+    BigInt(bytes.length),
+    checksum(bytes),
+  ]);
+  const note = new Uint8Array(numbers.byteLength + bytes.length);
+  note.set(new Uint8Array(numbers.buffer));
+  note.set(bytes, numbers.byteLength);
+  return note;
+}
+
+/** Reads the state from a note of this process; nothing if it is none, or not whole. */
+export function readNote(text: ByteString, pid: number): ByteString | undefined {
+  const note = toBytes(text);
+  const view = new DataView(note.buffer);
+  const number = (index: number) => view.getBigInt64(8 * index, true);
+  if (note.length < 8 * NUMBERS || number(0) !== MAGIC || number(1) !== BigInt(pid)) {
+    return undefined;
+  }
+  const count = NUMBERS + Number(number(6));
+  if (count > NUMBERS + MOST_WATCHED || note.length < 8 * count) return undefined;
+  const state = note.subarray(8 * count);
+  const isWhole = BigInt(state.length) === number(count - 2) &&
+    checksum(state) === number(count - 1);
+  return isWhole ? fromBytes(state) : undefined;
+}
+
+/** FNV-1a of 32 bits. http://www.isthe.com/chongo/tech/comp/fnv/ */
+function checksum(bytes: Uint8Array): bigint {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return BigInt(hash >>> 0);
+}
