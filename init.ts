@@ -4,6 +4,7 @@ import {
   closeFile,
   exit,
   getpid,
+  keepToOurselves,
   monotonicSeconds,
   readFile,
   readOpenFile,
@@ -48,6 +49,7 @@ const slept = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
 let run: Run = slept === undefined ? begin(options) : JSON.parse(slept);
 if (slept !== undefined) {
   closeFile(NOTE_FILE);
+  if (run.services?.lock !== undefined) keepToOurselves([run.services.lock]);
   wake();
 }
 for (;;) run = record(run, perform(next(run), run)); // Ends by the action "exit".

@@ -280,8 +280,14 @@ export function stackLimit(): number {
 /**
  * Becomes this same program once more, from its beginning, which finds `note` in the open file of this number.
  * Returns if that is impossible; then nothing has changed.
+ *
+ * @param kept open files of ours that stay open
  */
-export function startAgain(note: Uint8Array<ArrayBuffer>, number: number): void {
+export function startAgain(
+  note: Uint8Array<ArrayBuffer>,
+  number: number,
+  kept: readonly number[],
+): void {
   const SYS_memfd_create = ON_X86 ? 319n : 279n, MFD_CLOEXEC = 1n, F_DUPFD = 0;
   const path = readLink("/proc/self/exe");
   if (path === undefined || !isSameFile(path, "/proc/self/exe")) return; // Deleted, or replaced.
@@ -295,12 +301,21 @@ export function startAgain(note: Uint8Array<ArrayBuffer>, number: number): void 
       readFile(`/proc/self/${it}`).split("\0").slice(0, -1)
     );
     const isReadable = given === number && readOpenFile(number) === fromBytes(note);
+    for (const file of kept) c.fcntl(file, F_SETFD, 0);
     if (isWritten && isReadable) exec(path, argv, envp);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }
+  keepToOurselves(kept);
   if (given >= 0) c.close(given);
 }
+
+/** Sees to it that these open files reach no other program. fcntl(2) */
+export function keepToOurselves(files: readonly number[]): void {
+  for (const file of files) c.fcntl(file, F_SETFD, FD_CLOEXEC);
+}
+
+const F_SETFD = 2, FD_CLOEXEC = 1;
 
 /** Reads an open file from its beginning; nothing when it cannot be read. */
 export function readOpenFile(number: number): ByteString | undefined {
@@ -580,15 +595,14 @@ export function removeDirectory(path: ByteString): boolean {
 /**
  * Locks a directory until this process ends, whether it is removed or not. flock(2)
  *
- * @returns false when another process has locked it, or there is no such directory
+ * @returns the open file that holds the lock; nothing when another process has it, or there is no such directory
  */
-export function lockDirectory(path: ByteString): boolean {
+export function lockDirectory(path: ByteString): number | undefined {
   const LOCK_EX = 2, LOCK_NB = 4;
   const directory = c.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-  if (directory < 0) return false;
-  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return true; // Closed, it would be unlocked.
+  if (directory < 0) return undefined;
+  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return directory; // Closed, it would be unlocked.
   c.close(directory);
-  return false;
 }
 
 /** Says that a file was last changed at the beginning of time. utimensat(2) */

@@ -261,7 +261,8 @@ function fallAsleep(until: number, run: Run): void {
     watched: run.children.map(({ pid }) => pid),
     state: JSON.stringify(run),
   });
-  if (note) startAgain(note, NOTE_FILE);
+  const { lock } = run.services ?? {};
+  if (note) startAgain(note, NOTE_FILE, lock === undefined ? [] : [lock]);
 }
 
 /** Among thousands of children each of these takes the kernel a while: then it is time to look at the clock. */

@@ -21,6 +21,12 @@ export const PLACES: readonly ByteString[] = ["/run", "/tmp", "/dev/shm", "/dev"
 /** The names begin with this and the number of the PID namespace, by which `sv` finds the one of its container. */
 const PREFIX = "my_init.";
 
+export interface PrivateDirectory {
+  path: ByteString;
+  /** The open file that locks it, as long as it is open. */
+  lock: number;
+}
+
 /**
  * Makes a new directory that nobody else can write to or read, and removes those that earlier runs have left. Other
  * users, and containers that share the place, can make directories of such a name, too: what is already there is never
@@ -28,12 +34,15 @@ const PREFIX = "my_init.";
  *
  * @returns nothing when it cannot be made in any place
  */
-export function makePrivateDirectory(): ByteString | undefined {
+export function makePrivateDirectory(): PrivateDirectory | undefined {
   const namespace = readLink("/proc/self/ns/pid")?.match(/\d+/)?.[0] ?? "0";
   const places = PLACES.filter(isSafe);
   places.forEach(removeLeftovers);
-  return places.map((place) => `${place}/${PREFIX}${namespace}.${crypto.randomUUID().slice(0, 8)}`)
-    .find(make);
+  for (const place of places) {
+    const path = `${place}/${PREFIX}${namespace}.${crypto.randomUUID().slice(0, 8)}`;
+    const lock = make(path);
+    if (lock !== undefined) return { path, lock };
+  }
 }
 
 /** Whether nobody but its owner and root can rename or replace what is in this place. */
@@ -44,15 +53,16 @@ function isSafe(place: ByteString): boolean {
   return (status.mode & WRITE_OF_OTHERS) === 0 || (status.mode & STICKY) !== 0;
 }
 
-function make(path: ByteString): boolean {
+function make(path: ByteString): number | undefined {
   try {
     makeDirectory(path, 0o700);
   } catch (error) {
-    if (error instanceof SystemError) return false;
+    if (error instanceof SystemError) return undefined;
     throw error;
   }
   // Before it was locked, another my_init may have taken it for a leftover.
-  return lockDirectory(path) && isPrivate(path);
+  const lock = lockDirectory(path);
+  return isPrivate(path) ? lock : undefined;
 }
 
 /** Whether this is a directory, no link, that belongs to us alone. */
@@ -65,7 +75,8 @@ function isPrivate(path: ByteString): boolean {
 function removeLeftovers(place: ByteString): void {
   try {
     const leftovers = listDirectory(place).filter((name) => name.startsWith(PREFIX))
-      .map((name) => `${place}/${name}`).filter(isPrivate).filter(lockDirectory);
+      .map((name) => `${place}/${name}`)
+      .filter((path) => isPrivate(path) && lockDirectory(path) !== undefined);
     leftovers.forEach(remove);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;

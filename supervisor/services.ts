@@ -24,6 +24,8 @@ import { readSwitches, type Switch } from "./switches.ts";
 export interface Services {
   /** The directory that runsvdir is given. */
   directory: ByteString;
+  /** The open file that locks it, if it is a private one. */
+  lock?: number;
   /** For each service that has a time limit of its own: seconds from being told to end until being forced. */
   limits: Readonly<Record<ByteString, number>>;
   /** The services whose end ends the container. */
@@ -72,7 +74,8 @@ export function prepareServices(environment: Environment): Services {
     return ![own, `${own}/log`].filter(isDirectory).every(isWritable) ||
       (!isAsWanted && !mayWrite(own));
   });
-  let directory = moved.length > 0 ? makePrivateDirectory() : SERVICES;
+  const moveTo = moved.length > 0 ? makePrivateDirectory() : undefined;
+  let directory = moved.length > 0 ? moveTo?.path : SERVICES;
   if (directory === undefined) {
     const where = [SERVICES, ...PLACES].join(", ");
     const advice = "docker run --tmpfs /tmp helps";
@@ -92,7 +95,7 @@ export function prepareServices(environment: Environment): Services {
     attempt(() => apply(switches[name], place));
     if (critical.includes(name)) attempt(() => reportEnd(place));
   }
-  return { directory, limits, critical, last, warnings };
+  return { directory, lock: moveTo?.lock, limits, critical, last, warnings };
 }
 
 function listServices(): ByteString[] {

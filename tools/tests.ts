@@ -27,13 +27,19 @@ The last line says how many passed and failed.
 
 const jobs = 2; // So many test files run at the same time.
 
-/** What is run on images of newer bases, besides all tests on the oldest. */
+const oldest = "ubuntu:16.04";
+
+/** What is run on which base: everything on the oldest. */
 const smoke = ["tests/image/smoke_test.ts"];
-const newerBases: Record<string, string[]> = {
+const bases: Record<string, string[]> = {
+  [oldest]: [""],
   "ubuntu:24.04": ["tests/readme/", ...smoke],
   "ubuntu:22.04": smoke,
   "debian:12": smoke,
 };
+
+/** What is not run a second time: tests that look at all variables, and those that say themselves when to sleep. */
+const awake = ["environment", "dumps", "sleep"].map((it) => `tests/process/${it}_test.ts`);
 
 interface Counts {
   passed: number;
@@ -58,19 +64,20 @@ async function runEverything(): Promise<Counts[]> {
   await ensureProgram("shellcheck");
   const results = [await runChecks()];
   const files = await findTests();
-  results.push(await runTests(files, await buildImage("baseimage", "ubuntu:16.04")));
-  for (const [base, wanted] of Object.entries(newerBases)) {
+  for (const [base, wanted] of Object.entries(bases)) {
     const chosen = files.filter((it) => wanted.some((start) => it.startsWith(start)));
+    const name = base === oldest ? "baseimage" : `baseimage-${base.replace(":", "-")}`;
     try {
-      results.push(
-        await runTests(chosen, await buildImage(`baseimage-${base.replace(":", "-")}`, base)),
-      );
+      results.push(await runTests(chosen, await buildImage(name, base)));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       console.error(`error: ${error.message}`); // The other bases are tried all the same.
       results.push({ passed: 0, failed: chosen.length, skipped: 0 });
     }
   }
+  const asleep = files.filter((it) => it.startsWith("tests/process/") && !awake.includes(it));
+  say("Once more, with a PID 1 that sleeps whenever it waits:");
+  results.push(await runTests(asleep, "baseimage", { MY_INIT_SLEEP: "0.001" }));
   return results;
 }
 
@@ -80,6 +87,7 @@ async function runChecks(): Promise<Counts> {
     "formatting (deno fmt)": [deno, "fmt", "--check", "--quiet"],
     "lint (deno lint)": [deno, "lint", "--quiet"],
     "types (deno check)": [deno, "check", "--quiet"],
+    "what is pure needs no permission (deno task unit)": [deno, "task", "--quiet", "unit"],
     "shell scripts (shellcheck)": ["shellcheck", "--external-sources", ...await findShellScripts()],
   };
   const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -93,7 +101,11 @@ async function runChecks(): Promise<Counts> {
 }
 
 /** Without an image it is the one that `make build` makes, unless the tests need none. */
-async function runTests(files: string[], given?: string): Promise<Counts> {
+async function runTests(
+  files: string[],
+  given?: string,
+  variables: Record<string, string> = {},
+): Promise<Counts> {
   const needsImage = files.some((it) => it.startsWith("tests/") && !it.startsWith("tests/unit/"));
   const image = given ?? (needsImage ? await buildImage() : "");
   say(
@@ -103,7 +115,7 @@ async function runTests(files: string[], given?: string): Promise<Counts> {
     const report = join(folder, "junit.xml");
     const flags = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
     const { code } = await $`${Deno.execPath()} test ${flags} ${files}`
-      .env({ DENO_JOBS: String(jobs), IMAGE: image }).noThrow();
+      .env({ DENO_JOBS: String(jobs), IMAGE: image, ...variables }).noThrow();
     return count(await Deno.readTextFile(report).catch(() => ""), files, code);
   });
 }

