@@ -29,10 +29,14 @@ Deno.test("sv status, hup, restart and stop mean syslog-ng, also the one that wa
     await until(async () => (await container.exec("test", "-e", "/var/log/syslog")).status === 0);
     assertEquals(await container.sh(PIDS), atBoot);
   });
-  await test.step("restart: another one answers when it returns, and there is one only", async () => {
-    await container.sh("sv restart syslog-ng && logger -t shop after the restart");
-    assertMatch(await container.sh(PIDS), /^\d+\n$/);
-    assert(await container.sh(PIDS) !== atBoot);
+  await test.step("restart: another one answers, and there is one only", async () => {
+    await container.sh("sv restart syslog-ng");
+    // runsv lets a second pass before it starts a service again that ran for less.
+    await until(async () => {
+      const pids = await container.sh(PIDS);
+      return /^\d+\n$/.test(pids) && pids !== atBoot;
+    });
+    await logsTo(container, "after the restart");
     await container.says("shop: after the restart");
   });
   await test.step("10_syslog-ng.init, run by hand: all is well already", async () => {
