@@ -12,7 +12,9 @@ const script = "trap 'exit 0' TERM INT; echo main; while :; do sleep 0.02; done"
 
 async function stopAfter(milliseconds: number, signal: number) {
   await using init = await startInit(sh(script), { files });
-  await init.pid();
+  const pid = await init.pid();
+  // From our first instructions on: what comes while the kernel still executes the file is lost to every program.
+  while (BigInt("0x" + statusField(pid, "SigBlk")) === 0n);
   if (milliseconds > 0) await pause(milliseconds);
   await init.signal(signal);
   const { status, stdout, stderr } = await init.end(4);
