@@ -47,7 +47,7 @@ Deno.test("a Dockerfile may put its own sendmail there, and so may a package, by
     await using container = await startContainer([], { from: built.name });
     await until(async () => (await container.sh("sv status cron || :")).startsWith("run: "));
     await until(async () => (await container.sh("pgrep -x cron || :")) !== "");
-    assertEquals(await container.sh(sendmail), "/bin/echo\n");
+    assertEquals(await container.sh(sendmail), await container.sh("readlink -f /bin/echo"));
   });
   await test.step("packages, in a container that runs", async () => {
     await using container = await startContainer();
@@ -58,7 +58,7 @@ Deno.test("a Dockerfile may put its own sendmail there, and so may a package, by
       "update-alternatives --install /usr/sbin/sendmail-msp sendmail-msp /bin/echo 25 " +
         "--slave /usr/sbin/sendmail sendmail /bin/echo",
     );
-    assertEquals(await container.sh(sendmail), "/bin/echo\n");
+    assertEquals(await container.sh(sendmail), await container.sh("readlink -f /bin/echo"));
     // As postfix does, which owns the file.
     await container.sh(
       "rm /usr/sbin/sendmail; ln -s /usr/lib/baseimage/sendmail /usr/sbin/sendmail; " +
