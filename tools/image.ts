@@ -98,6 +98,7 @@ async function labels(base: string, inputs: string): Promise<Record<string, stri
     .quiet().noThrow();
   return {
     "org.opencontainers.image.version": setting("VERSION", version),
+    "org.opencontainers.image.licenses": "MIT",
     "org.opencontainers.image.base.name": base,
     ...(revision.code === 0 && { "org.opencontainers.image.revision": revision.stdout.trim() }),
     [inputsLabel]: inputs,
