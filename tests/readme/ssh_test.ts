@@ -300,7 +300,7 @@ Deno.test("sed and echo in Dockerfiles change sshd_config as their authors meant
         /etc/my_init.d/05_sshd_config.sh
         sshd -T -C user=root,host=h,addr=10.0.0.1 2>&1 | grep -i '^${keyword} '`,
       );
-      assertEquals(got, `${wanted}\n`);
+      assertEquals(got.trimEnd(), wanted); // A newer sshd prints a space at the end of some lines.
     });
   }
   await test.step("lines of a Match stay its own", async () => {
