@@ -73,13 +73,11 @@ export function report(event: Event, run: Run): Message[] {
     case "notStarted":
       return [warning(`Cannot run ${event.name}: ${event.reason}`)];
     case "signalled":
-      return event.refused.length > 0 ? [cannotSignal(run, event.refused)] : [];
+      return cannotSignal(run, event.refused);
     case "listed": {
       const { processes } = event;
       const refused = processes.filter(({ reachable }) => !reachable).map(({ pid }) => pid);
-      return refused.length > 0
-        ? [cannotSignal({ ...run, seen: { ...event, at: 0 } }, refused)]
-        : [];
+      return cannotSignal({ ...run, seen: { ...event, at: 0 } }, refused);
     }
     case "failed":
       return [warning(`Internal error: ${event.reason}`)];
@@ -108,17 +106,21 @@ export function reportExit(exit: Exit, run: Run): Message[] {
 }
 
 /** Said once, however many there are. */
-function cannotSignal(run: Run, pids: readonly number[]): Message {
+function cannotSignal(run: Run, pids: readonly number[]): Message[] {
+  const beginning = "Cannot end processes of other users";
+  if (pids.length === 0 || run.warned.some((text) => text.startsWith(beginning))) return [];
   const names = pids.slice(0, 3).map((pid) => {
     const name = run.children.find((child) => child.pid === pid)?.name ??
       run.seen?.processes.find((process) => process.pid === pid)?.name;
     return name ? `${name} (PID ${pid})` : `PID ${pid}`;
   });
   const more = pids.length > names.length ? ` and ${pids.length - names.length} more` : "";
-  return warning(
-    `Cannot end processes of other users, such as ${names.join(", ")}${more}: ` +
-      "the capability KILL is missing; run the container with --cap-add KILL",
-  );
+  return [
+    warning(
+      `${beginning}, such as ${names.join(", ")}${more}: ` +
+        "the capability KILL is missing; run the container with --cap-add KILL",
+    ),
+  ];
 }
 
 /** The boot did not get through. */
