@@ -1,0 +1,81 @@
+import { type ByteString } from "../posix/bytes.ts";
+import { SERVICES } from "./conventions.ts";
+import { parseSeconds } from "./timeouts.ts";
+
+/** What the folder of a service asks of us, beyond what runit does with it. */
+export interface Plan {
+  /** The services that must be ready before it is started. */
+  needs: readonly ByteString[];
+  /** What shows that it is ready: its `check`, a newline on the descriptor that it names, or that it was up for a second. */
+  readyBy: "check" | "notification" | "time";
+  /** The greatest pause before it is started again, in seconds. */
+  backoff?: number;
+  /** After so many ends within so many seconds it stays down. */
+  giveUp?: { ends: number; seconds: number };
+  /** Whether somebody wants it down: then it is not started by itself. */
+  down: boolean;
+}
+
+/** The plans of the services that we look after, by name. All others are runit's alone. */
+export type Plans = Readonly<Record<ByteString, Plan>>;
+
+/** The names in a file `needs`: one a line. Empty lines and those that begin with # mean nothing. */
+export function parseNeeds(text: ByteString): ByteString[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  return [...new Set(lines.filter((line) => line !== "" && !line.startsWith("#")))];
+}
+
+/** Understands `5 in 60`: so many ends in so many seconds. */
+export function parseGiveUp(text: ByteString): Plan["giveUp"] {
+  const [, ends, time = ""] = text.match(/^\s*([1-9]\d{0,3})\s+in\s+(\S+)\s*$/) ?? [];
+  const seconds = parseSeconds(time);
+  return seconds === undefined ? undefined : { ends: Number(ends), seconds };
+}
+
+/**
+ * What makes it impossible to start the services in the order that their `needs` ask for: a name that nothing has, or a
+ * circle. One line; nothing when all is well.
+ *
+ * @param names all services
+ */
+export function findFault(plans: Plans, names: readonly ByteString[]): ByteString | undefined {
+  for (const [name, { needs }] of Object.entries(plans)) {
+    const unknown = needs.find((needed) => !names.includes(needed));
+    if (unknown !== undefined) {
+      return `Service ${name} needs ${unknown}, which is not in ${SERVICES}: ` +
+        `correct ${SERVICES}/${name}/needs`;
+    }
+  }
+  const circle = findCircle(plans);
+  return circle &&
+    `Services wait for each other: ${circle.join(" needs ")}; correct their files needs`;
+}
+
+function findCircle(plans: Plans): ByteString[] | undefined {
+  const safe = new Set<ByteString>();
+  const follow = (path: readonly ByteString[]): ByteString[] | undefined => {
+    const last = path.at(-1)!;
+    if (safe.has(last)) return undefined;
+    const start = path.indexOf(last);
+    if (start < path.length - 1) return path.slice(start);
+    for (const needed of plans[last]?.needs ?? []) {
+      const circle = follow([...path, needed]);
+      if (circle) return circle;
+    }
+    safe.add(last);
+  };
+  for (const name of Object.keys(plans)) {
+    const circle = follow([name]);
+    if (circle) return circle;
+  }
+}
+
+/** Who needs a service itself. */
+export function whoNeeds(name: ByteString, plans: Plans): ByteString[] {
+  return Object.keys(plans).filter((other) => plans[other].needs.includes(name));
+}
+
+/** How many services must have ended, one after the other, before this one is told to end. */
+export function heightOf(name: ByteString, plans: Plans): number {
+  return Math.max(0, ...whoNeeds(name, plans).map((other) => 1 + heightOf(other, plans)));
+}

@@ -1,0 +1,84 @@
+// What is to be done about the services that we look after, while the container runs. Pure.
+
+import { type ByteString } from "../posix/bytes.ts";
+import { SIGNALS } from "../posix/signals.ts";
+import { type Plans } from "./plans.ts";
+import { type Action, type Child, type Run } from "./run.ts";
+import { nextTry, nextWarning, pauseEnd, type Service } from "./service.ts";
+
+/** A check that takes longer is killed, and has failed. Seconds. */
+const CHECK_SECONDS = 10;
+
+/** What is due, or until when nothing is. */
+export function supervise(run: Run): Action & { do: "wait" } | Exclude<Action, { do: "wait" }> {
+  const { services, managed, now } = run;
+  if (!services) return { do: "wait" };
+  if (run.serviceEnded) return { do: "findEndedServices", services };
+  const times: number[] = [];
+  const isDue = (at: number) => {
+    if (at > now) times.push(at);
+    return at <= now;
+  };
+  const startable = Object.keys(managed).filter((name) => mayStart(name, managed, services.plans));
+  const due = startable.filter((name) => isDue(startTime(managed[name])));
+  if (due.length > 0) return { do: "order", services, names: due };
+
+  const unready = awaited(run);
+  const late = unready.filter((name) => isDue(nextWarning(managed[name])));
+  if (late.length > 0) return { do: "findReasons", services, names: late };
+  for (const name of unready) {
+    const check = checkOf(name, run);
+    if (check && isDue(check.startedAt + CHECK_SECONDS) && !run.ending[check.pid]?.killedAt) {
+      return { do: "signal", why: "kill", pids: [check.pid], signals: [SIGNALS.SIGKILL] };
+    }
+    if (!check && managed[name].isToBeChecked) {
+      const argv = ["/bin/sh", "-c", RUN_CHECK, "sh", `${services.directory}/${name}`];
+      return { do: "start", purpose: { kind: "check", service: name }, argv };
+    }
+  }
+  const unseen = unready.filter((name) => !checkOf(name, run) && isDue(nextTry(managed[name])));
+  if (unseen.length > 0) return { do: "look", services, names: unseen };
+  return times.length > 0 ? { do: "wait", until: Math.min(...times) } : { do: "wait" };
+}
+
+/** Runs `check` as `sv` does; what it prints is kept, for the case that it is waited for in vain. */
+const RUN_CHECK = 'cd "$1" && exec ./check >supervise/checked 2>&1';
+
+/** Whether the main command may run: with --wait-ready when no service is waited for. */
+export function isReady({ options, managed }: Run): boolean {
+  return !options.waitReady ||
+    Object.values(managed).every(({ state }) => state === "ready" || state === "down");
+}
+
+/** Whether nothing but time stands between this service and its start. */
+function mayStart(
+  name: ByteString,
+  managed: Readonly<Record<ByteString, Service>>,
+  plans: Plans,
+): boolean {
+  const { state } = managed[name];
+  return state === "backing off" ||
+    state === "waiting" && plans[name].needs.every((needed) => managed[needed].state === "ready");
+}
+
+function startTime(service: Service): number {
+  return Math.max(pauseEnd(service), service.triedAt === undefined ? 0 : nextTry(service));
+}
+
+/** The services that somebody waits for and that are not ready: only these are looked at. */
+function awaited(run: Run): ByteString[] {
+  const { managed, services, options } = run;
+  const names = Object.keys(managed);
+  const needed = names.flatMap((name) =>
+    managed[name].state === "waiting" ? services!.plans[name].needs : []
+  );
+  const waitsForAll = options.waitReady && run.main === "absent" && options.command.length > 0;
+  const all = waitsForAll ? names.filter((name) => managed[name].state !== "down") : [];
+  return [...new Set([...needed, ...all])].filter((name) =>
+    managed[name].state !== "ready" && managed[name].state !== "waiting"
+  );
+}
+
+function checkOf(name: ByteString, run: Run): Child | undefined {
+  return run.children.find(({ purpose }) => purpose.kind === "check" && purpose.service === name);
+}
