@@ -1,6 +1,6 @@
 import { SIGNALS } from "../posix/signals.ts";
-import { type Limits, readLimits } from "./limits.ts";
-import { type Stage } from "./hooks.ts";
+import { readTimeouts, type Timeouts } from "./timeouts.ts";
+import { type Stage } from "./scripts.ts";
 import {
   type Action,
   type Child,
@@ -43,8 +43,8 @@ function boot(run: Run): Action {
 }
 
 function startScript(run: Run, stage: Stage): Action | undefined {
-  const scripts = run.hooks[stage];
-  if (!scripts) return { do: "findHooks", stage };
+  const scripts = run.scripts[stage];
+  if (!scripts) return { do: "findScripts", stage };
   if (scripts.length === 0) return undefined;
   return { do: "start", purpose: { kind: "script", stage }, argv: [scripts[0]] };
 }
@@ -77,7 +77,7 @@ const MOST_FAILURES = 3;
 
 /** What a step knows of time, in monotonic seconds. */
 interface Time {
-  limits: Limits;
+  timeouts: Timeouts;
   /** When the step began, and until when it may last. */
   since: number;
   latest: number;
@@ -86,10 +86,10 @@ interface Time {
 function shutDown(run: Run, stop: Stop): Action {
   const exit: Action = { do: "exit", status: finalStatus(run, stop) };
   if (run.failures > MOST_FAILURES) return exit;
-  const { limits } = readLimits(run.environment, run.services?.limits);
-  const overall = stop.hurry ? 0 : limits.overall;
+  const { timeouts } = readTimeouts(run.environment, run.services?.timeouts);
+  const overall = stop.hurry ? 0 : timeouts.overall;
   const { ninths, act } = STEPS[stop.step];
-  const time = { limits, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
+  const time = { timeouts, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
   const action = act(run, time);
   if (action) return action;
   const following = ORDER[ORDER.indexOf(stop.step) + 1];
@@ -129,7 +129,13 @@ function endMainCommand(run: Run, time: Time): Action | undefined {
  * once: 50 ms are more than it needs when it has noticed.
  */
 function endRunit(run: Run, time: Time): Action | undefined {
-  return end(run, childFor(run, "runit"), time, SIGNALS.SIGTERM, (toldAt) => toldAt + 0.05);
+  return end(
+    run,
+    childFor(run, "runit"),
+    time,
+    SIGNALS.SIGTERM,
+    (terminatedAt) => terminatedAt + 0.05,
+  );
 }
 
 /** How soon a runsv ends that has heard its SIGTERM and can do nothing more, in seconds; it need not be exact. */
@@ -146,11 +152,11 @@ const FORK_POLL_SECONDS = 0.02;
  * them, but would miss one that it is just starting (#315); when it is gone no new one comes, so we tell them
  * ourselves, once each.
  */
-function endServices(run: Run, { limits, since, latest }: Time): Action | undefined {
-  const { seen, runitPid, services: { directory, limits: own = {}, last = [] } = {} } = run;
+function endServices(run: Run, { timeouts, since, latest }: Time): Action | undefined {
+  const { listed, runitPid, services: { directory, timeouts: own = {}, last = [] } = {} } = run;
   if (runitPid === undefined) return undefined;
-  if (!seen) return { do: "list", which: "services" };
-  const children = seen.processes.filter(({ parent, ours }) =>
+  if (!listed) return { do: "list", which: "services" };
+  const children = listed.processes.filter(({ parent, ours }) =>
     ours && (parent === run.pid || parent === runitPid)
   );
   const services = children.filter(({ program, name }) =>
@@ -158,34 +164,34 @@ function endServices(run: Run, { limits, since, latest }: Time): Action | undefi
   );
   const fates = services.map((runsv) => ({
     runsv,
-    fate: fateOf(run, runsv.pid, own[runsv.name] ?? limits.process, latest),
+    fate: fateOf(run, runsv.pid, own[runsv.name] ?? timeouts.process, latest),
   }));
   const withFate = (is: Fate["is"]) => fates.flatMap((it) => it.fate.is === is ? [it.runsv] : []);
 
-  const untold = withFate("untold");
-  if (untold.length > 0) return terminate(pidsOf(untold));
+  const running = withFate("running");
+  if (running.length > 0) return terminate(pidsOf(running));
   const late = withFate("late");
-  if (late.length > 0) return killServices(seen.processes, late);
+  if (late.length > 0) return killServices(listed.processes, late);
   const waiting = withFate("waiting");
-  const leftBehind = orphansOf(waiting, seen.processes, run);
+  const leftBehind = orphansOf(waiting, listed.processes, run);
   if (leftBehind.length > 0) return terminate(pidsOf(leftBehind));
 
   const isForking = children.some(({ program, name }) =>
     program === "runsvdir" && name === directory
   );
-  if (isForking && run.now < since + SLEEP_SECONDS) return look(run, FORK_POLL_SECONDS);
+  if (isForking && run.now < since + SLEEP_SECONDS) return listLater(run, FORK_POLL_SECONDS);
   if (waiting.length === 0) return undefined;
-  const parents = new Set(seen.processes.map(({ parent }) => parent));
-  const unreachable = new Set(pidsOf(seen.processes.filter(({ reachable }) => !reachable)));
-  const toldAt = (pid: number) => run.ending[pid]?.toldAt ?? run.now;
+  const parents = new Set(listed.processes.map(({ parent }) => parent));
+  const unreachable = new Set(pidsOf(listed.processes.filter(({ reachable }) => !reachable)));
+  const terminatedAt = (pid: number) => run.ending[pid]?.terminatedAt ?? run.now;
   const idle = waiting.filter(({ pid, service }) =>
     (service === 0 && !parents.has(pid) || unreachable.has(service ?? 0)) &&
-    run.ending[pid]?.killedAt === undefined && toldAt(pid) + IDLE_SECONDS <= run.now
+    run.ending[pid]?.killedAt === undefined && terminatedAt(pid) + IDLE_SECONDS <= run.now
   );
   if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
-  const isYoung = waiting.some(({ pid }) => run.now < toldAt(pid) + SLEEP_SECONDS);
+  const isYoung = waiting.some(({ pid }) => run.now < terminatedAt(pid) + SLEEP_SECONDS);
   const pause = isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS;
-  return { ...look(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
+  return { ...listLater(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
 }
 
 /**
@@ -213,13 +219,13 @@ function killServices(processes: readonly ProcessInfo[], late: readonly ProcessI
   );
   return {
     ...signal("kill", pidsOf([...late, ...running]), [SIGNALS.SIGKILL]),
-    whom: late.map(({ name, pid }) => ({ name, pid, kind: "service" })),
+    named: late.map(({ name, pid }) => ({ name, pid, kind: "service" })),
   };
 }
 
-function runPostShutdownScripts(run: Run, { limits, since, latest }: Time): Action | undefined {
+function runPostShutdownScripts(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   return runScripts(run, "postShutdown", {
-    limits,
+    timeouts,
     since,
     latest: Math.max(latest, since + LAST_SCRIPTS_SECONDS),
   });
@@ -227,31 +233,31 @@ function runPostShutdownScripts(run: Run, { limits, since, latest }: Time): Acti
 
 /**
  * The remaining processes. All at once: a script whose child is told before itself goes on to its next command. Whoever is
- * born during this is told when it is seen; at last they are killed. A crowd is told before it is listed.
+ * born during this is told when it is listed; at last they are killed. A crowd is told before it is listed.
  */
-function endProcesses(run: Run, { limits, since, latest }: Time): Action | undefined {
+function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   if (!run.options.killAllOnExit) return undefined;
-  const until = Math.min(since + limits.everybody, latest);
+  const until = Math.min(since + timeouts.remaining, latest);
   if (isCrowded(run)) {
-    if (run.ending[-1]?.toldAt === undefined) return terminate([-1]);
+    if (run.ending[-1]?.terminatedAt === undefined) return terminate([-1]);
     if (run.now >= until) return { do: "begin", step: "kill" };
     // To collect one of thousands takes the kernel milliseconds: they are not waited for one by one, and go when we go.
-    const listAt = (run.seen?.at ?? since) + run.listSeconds;
+    const listAt = (run.listed?.at ?? since) + run.listSeconds;
     const canList = listAt + run.listSeconds < until;
     if (!canList || run.now < listAt) {
       return { do: "wait", until: canList ? listAt : until, for: [] };
     }
   }
-  if (!run.seen) return { do: "list", which: "all" };
-  const left = run.seen.processes.filter(({ reachable }) => reachable);
+  if (!run.listed) return { do: "list", which: "all" };
+  const left = run.listed.processes.filter(({ reachable }) => reachable);
   if (left.length === 0) return undefined;
   if (run.now >= until) return { do: "begin", step: "kill" };
-  const untold = left.filter(({ pid }) => run.ending[pid]?.toldAt === undefined);
-  if (untold.length > 0) {
-    const isAll = untold.length === left.length;
-    return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(untold)));
+  const running = left.filter(({ pid }) => run.ending[pid]?.terminatedAt === undefined);
+  if (running.length > 0) {
+    const isAll = running.length === left.length;
+    return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
-  return look(run, 2 * POLL_SECONDS, { is: "waiting", until });
+  return listLater(run, 2 * POLL_SECONDS, { is: "waiting", until });
 }
 
 /**
@@ -264,27 +270,29 @@ function killProcesses(run: Run, { since }: Time): Action | undefined {
       ? signal("kill", [-1], [SIGNALS.SIGKILL])
       : undefined;
   }
-  if (!run.seen) return { do: "list", which: "all" };
-  const left = run.seen.processes.filter(({ reachable }) => reachable);
+  if (!run.listed) return { do: "list", which: "all" };
+  const left = run.listed.processes.filter(({ reachable }) => reachable);
   if (left.length === 0 || run.now >= since + KILL_SECONDS) return undefined;
   const pids = pidsOf(left);
   const lastKill = Math.max(...pids.map((pid) => run.ending[pid]?.killedAt ?? -Infinity));
-  return lastKill < run.seen.at
+  return lastKill < run.listed.at
     ? signal("kill", pids, [SIGNALS.SIGKILL])
-    : look(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
+    : listLater(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */
-function runScripts(run: Run, stage: Stage, { limits, latest }: Time): Action | undefined {
+function runScripts(run: Run, stage: Stage, { timeouts, latest }: Time): Action | undefined {
   const script = scriptOf(run, stage);
   if (script) {
-    const ownLimit = limits.overall === Infinity ? script.startedAt + limits.hook : Infinity;
-    const fate = fateOf(run, script.pid, 0, Math.min(ownLimit, latest), script.startedAt);
+    const ownTimeout = timeouts.overall === Infinity
+      ? script.startedAt + timeouts.script
+      : Infinity;
+    const fate = fateOf(run, script.pid, 0, Math.min(ownTimeout, latest), script.startedAt);
     if (fate.is === "waiting") return { do: "wait", until: fate.until };
     if (fate.is === "late") return kill(script);
   }
-  const scripts = run.hooks[stage];
-  if (run.now >= latest && scripts?.length) return { do: "skipHooks", stage, scripts };
+  const scripts = run.scripts[stage];
+  if (run.now >= latest && scripts?.length) return { do: "skipScripts", stage, scripts };
   return startScript(run, stage);
 }
 
@@ -299,7 +307,7 @@ function scriptOf(run: Run, stage: Stage): Child | undefined {
 
 /** Where a process is on its way to its end. */
 type Fate =
-  | { is: "untold" }
+  | { is: "running" }
   /** Until then nothing has to be done about it. */
   | { is: "waiting"; until: number }
   | { is: "late" }
@@ -309,25 +317,25 @@ type Fate =
 /**
  * The one rule of escalation: told, waited for, killed when late, and given up when it is there all the same.
  *
- * @param limitSeconds how long it may take from being told
+ * @param timeoutSeconds how long it may take from being told
  * @param latest until when at most
  * @param runsSince for a script that ends by itself and is not told: since when it runs
  */
 function fateOf(
   run: Run,
   pid: number,
-  limitSeconds: number,
+  timeoutSeconds: number,
   latest: number,
   runsSince?: number,
 ): Fate {
-  const { toldAt, killedAt, refused } = run.ending[pid] ?? {};
+  const { terminatedAt, killedAt, refused } = run.ending[pid] ?? {};
   if (refused) return { is: "hopeless" };
   if (killedAt !== undefined) {
     const until = killedAt + KILL_SECONDS;
     return run.now >= until ? { is: "hopeless" } : { is: "waiting", until };
   }
-  if (toldAt === undefined && runsSince === undefined) return { is: "untold" };
-  const until = runsSince === undefined ? Math.min(toldAt! + limitSeconds, latest) : latest;
+  if (terminatedAt === undefined && runsSince === undefined) return { is: "running" };
+  const until = runsSince === undefined ? Math.min(terminatedAt! + timeoutSeconds, latest) : latest;
   return run.now >= until ? { is: "late" } : { is: "waiting", until };
 }
 
@@ -340,19 +348,21 @@ function fateOf(
 function end(
   run: Run,
   child: Child | undefined,
-  { limits, latest }: Time,
+  { timeouts, latest }: Time,
   first: number = SIGNALS.SIGTERM,
-  remindAt: (toldAt: number, late: number) => number = () => Infinity,
+  remindAt: (terminatedAt: number, late: number) => number = () => Infinity,
 ): Action | undefined {
   if (!child) return undefined;
   const { pid } = child;
-  const fate = fateOf(run, pid, limits.process, latest);
+  const fate = fateOf(run, pid, timeouts.process, latest);
   switch (fate.is) {
-    case "untold":
-      return { ...terminate([pid], first), whom: [describe(child)] };
+    case "running":
+      return { ...terminate([pid], first), named: [describe(child)] };
     case "waiting": {
-      const { toldAt = run.now, reminded } = run.ending[pid];
-      const reminder = reminded ? Infinity : Math.max(toldAt, remindAt(toldAt, fate.until));
+      const { terminatedAt = run.now, reminded } = run.ending[pid];
+      const reminder = reminded
+        ? Infinity
+        : Math.max(terminatedAt, remindAt(terminatedAt, fate.until));
       return run.now >= reminder
         ? signal("remind", [pid], [SIGNALS.SIGTERM])
         : { do: "wait", until: Math.min(fate.until, reminder) };
@@ -370,7 +380,7 @@ function terminate(pids: readonly number[], first: number = SIGNALS.SIGTERM) {
 }
 
 function kill(child: Child): Action {
-  return { ...signal("kill", [child.pid], [SIGNALS.SIGKILL]), whom: [describe(child)] };
+  return { ...signal("kill", [child.pid], [SIGNALS.SIGKILL]), named: [describe(child)] };
 }
 
 function signal(
@@ -386,8 +396,8 @@ function describe({ name, pid, purpose: { kind } }: Child) {
 }
 
 /** Looks at the processes again after so long, and no more than a fifth of the time is spent with looking. */
-function look(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
-  const { at } = run.seen!;
+function listLater(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
+  const { at } = run.listed!;
   const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
   const until = Math.min(...due, at + Math.max(pauseSeconds, 4 * run.listSeconds));
   return { do: "wait" as const, until };

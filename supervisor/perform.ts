@@ -33,7 +33,7 @@ import { type Environment, get, toStrings, withVariables } from "../env/environm
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { SERVICE_ENDED } from "./conventions.ts";
-import { findHooks } from "./hooks.ts";
+import { findScripts } from "./scripts.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
 import { findEnded, prepareServices } from "./services.ts";
@@ -73,12 +73,12 @@ function act(action: Action, run: Run): Outcome {
       return { type: "said" };
     case "readEnvironment":
       return readEnvironment(run);
-    case "findHooks": {
+    case "findScripts": {
       const { stage } = action;
-      return { type: "hooks", stage, hooks: findHooks(stage, run.options, run.environment) };
+      return { type: "scripts", stage, scripts: findScripts(stage, run.options, run.environment) };
     }
-    case "skipHooks":
-      return { type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+    case "skipScripts":
+      return { type: "scripts", stage: action.stage, scripts: { paths: [], warnings: [] } };
     case "prepareServices":
       return { type: "services", services: prepareServices(run.environment) };
     case "findEndedService": {

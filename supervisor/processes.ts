@@ -20,7 +20,7 @@ export interface ProcessInfo {
   session: number;
   /** The first 15 bytes of the program's name. */
   program: ByteString;
-  /** What a person calls it: a runsv by its service, a runsvdir by its folder. */
+  /** What a person calls it: a runsv by its service, a runsvdir by its directory. */
   name: ByteString;
   /** Whether we may send it signals. */
   reachable: boolean;
@@ -100,7 +100,7 @@ function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
   return [{ ...known, name, ours, service }];
 }
 
-/** The process that a runsv looks after. It works in its service's folder, whose files may be anything. */
+/** The process that a runsv looks after. It works in its service's directory, whose files may be anything. */
 function serviceOf(pid: number): number | undefined {
   const status = (file: string) =>
     read(() => readRegularFile(`/proc/${pid}/cwd/supervise/${file}`, 32));

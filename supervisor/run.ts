@@ -1,7 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, type Received, type Suspension } from "../posix/signals.ts";
 import { type Environment } from "../env/environment.ts";
-import { type Hooks, type Stage } from "./hooks.ts";
+import { type Scripts, type Stage } from "./scripts.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
 import { type Services } from "./services.ts";
@@ -44,10 +44,10 @@ export interface Stop {
   since: number;
 }
 
-/** A process that is to end. The record of a PID goes when the PID is reaped, or is not seen any longer. */
+/** A process that is to end. The record of a PID goes when the PID is reaped, or is not listed any longer. */
 export interface Ending {
   /** When it got its signal to end; absent for a script that was killed without one. */
-  toldAt?: number;
+  terminatedAt?: number;
   /** As which program it was told. Whoever has become another one since is told again. */
   program?: ByteString;
   /** Whether it was told a second time. */
@@ -83,7 +83,7 @@ export interface Run {
   /** Names of variables whose value the directory could not take. */
   unwritten: readonly ByteString[];
   /** The scripts of a stage that are still to be run; absent until they are looked for. */
-  hooks: Partial<Record<Stage, readonly ByteString[]>>;
+  scripts: Partial<Record<Stage, readonly ByteString[]>>;
   children: readonly Child[];
   main: State;
   /** How the main command ended: 128 + n when signal n did it. */
@@ -100,7 +100,7 @@ export interface Run {
   suspended: boolean;
   stop?: Stop;
   /** Who else runs here; absent when they are to be listed. */
-  seen?: { at: number; processes: readonly ProcessInfo[] };
+  listed?: { at: number; processes: readonly ProcessInfo[] };
   /** How long it took to list them the last time. */
   listSeconds: number;
   /** Who is to end, by PID; −1 is everybody. */
@@ -119,8 +119,8 @@ export type Why = "terminate" | "remind" | "kill" | "forward" | "continue";
 export type Action =
   | { do: "say"; messages: readonly Message[] }
   | { do: "readEnvironment" }
-  | { do: "findHooks"; stage: Stage }
-  | { do: "skipHooks"; stage: Stage; scripts: readonly ByteString[] }
+  | { do: "findScripts"; stage: Stage }
+  | { do: "skipScripts"; stage: Stage; scripts: readonly ByteString[] }
   | { do: "prepareServices" }
   | { do: "findEndedService"; services: Omit<Services, "warnings"> }
   | { do: "start"; purpose: Purpose; argv: readonly ByteString[] }
@@ -130,8 +130,8 @@ export type Action =
     signals: readonly number[];
     /** −1 is everybody, and below that is a process group. */
     pids: readonly number[];
-    /** Of whom this is told. */
-    whom?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
+    /** The processes that the message of this action names. */
+    named?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
   }
   | { do: "list"; which: "all" | "services" }
   | { do: "begin"; step: Step }
@@ -154,7 +154,7 @@ export type Event =
       unwritten: readonly ByteString[];
       warnings: readonly ByteString[];
     }
-    | { type: "hooks"; stage: Stage; hooks: Hooks }
+    | { type: "scripts"; stage: Stage; scripts: Scripts }
     | { type: "services"; services: Services }
     | { type: "serviceEnded"; name: ByteString; status: number }
     | { type: "serviceRuns" }
@@ -187,7 +187,7 @@ export function newRun(
     environment,
     directory: "unread",
     unwritten: [],
-    hooks: {},
+    scripts: {},
     children: [],
     main: "absent",
     runit: "absent",

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type ByteString } from "../../posix/bytes.ts";
 import { signalName, SIGNALS } from "../../posix/signals.ts";
 import { type Environment } from "../../env/environment.ts";
-import { type Stage } from "../../supervisor/hooks.ts";
+import { type Stage } from "../../supervisor/scripts.ts";
 import { next } from "../../supervisor/next.ts";
 import { type Options, readOptions } from "../../supervisor/options.ts";
 import { type ProcessInfo } from "../../supervisor/processes.ts";
@@ -14,12 +14,12 @@ import { announce } from "../../supervisor/words.ts";
 export interface World {
   options?: string[];
   environment?: Environment;
-  hooks?: Partial<Record<Stage, ByteString[]>>;
+  scripts?: Partial<Record<Stage, ByteString[]>>;
   /** How a program behaves, by the last part of its name. The default ends on SIGTERM only. */
   programs?: Record<string, Behaviour>;
   /** Services that runsvdir starts. */
   services?: string[];
-  limits?: Record<string, number>;
+  timeouts?: Record<string, number>;
   critical?: string[];
   last?: string[];
   /** Processes that nobody watches. */
@@ -117,16 +117,21 @@ export function live(world: World): Told {
       case "readEnvironment":
         tell(`(environment is ${run.directory})`);
         return { now, type: "environment", environment, unwritten: [], warnings: [] };
-      case "findHooks": {
-        const scripts = world.hooks?.[action.stage] ?? [];
-        return { now, type: "hooks", stage: action.stage, hooks: { scripts, warnings: [] } };
+      case "findScripts": {
+        const scripts = world.scripts?.[action.stage] ?? [];
+        return {
+          now,
+          type: "scripts",
+          stage: action.stage,
+          scripts: { paths: scripts, warnings: [] },
+        };
       }
-      case "skipHooks":
-        return { now, type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+      case "skipScripts":
+        return { now, type: "scripts", stage: action.stage, scripts: { paths: [], warnings: [] } };
       case "prepareServices": {
         const [directory, warnings] = ["/etc/service", [] as string[]];
-        const { limits = {}, critical = [], last = [] } = world;
-        const services = { directory, limits, critical, last, warnings };
+        const { timeouts = {}, critical = [], last = [] } = world;
+        const services = { directory, timeouts, critical, last, warnings };
         return { now, type: "services", services };
       }
       case "findEndedService": {

@@ -20,7 +20,7 @@ Deno.test("a boot without anything to run starts runit and waits", () => {
 Deno.test("a main command runs after the startup files and runit, and gives the status", () => {
   const { story, status } = live({
     options: ["--", "/bin/job"],
-    hooks: { startup: ["/etc/my_init.d/a", "/etc/rc.local"] },
+    scripts: { startup: ["/etc/my_init.d/a", "/etc/rc.local"] },
     programs: {
       a: { endsAfter: 1 },
       "rc.local": { endsAfter: 1 },
@@ -47,7 +47,7 @@ Deno.test("a main command runs after the startup files and runit, and gives the 
 Deno.test("the shutdown goes from the scripts before it over the services to the last process", () => {
   const { story, status, seconds } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre/drain"], postShutdown: ["/post/log"] },
+    scripts: { preShutdown: ["/pre/drain"], postShutdown: ["/post/log"] },
     programs: { main: { termTakes: 1, status: 0 }, drain: { endsAfter: 1 }, log: { endsAfter: 1 } },
     services: ["web", "db"],
     others: ["orphan"],
@@ -72,7 +72,7 @@ Deno.test("the shutdown goes from the scripts before it over the services to the
 Deno.test("a failed startup script aborts the boot with status 1, and the last scripts still run", () => {
   const { story, status } = live({
     options: ["--", "main"],
-    hooks: { startup: ["/a", "/b"], preShutdown: ["/pre"], postShutdown: ["/post"] },
+    scripts: { startup: ["/a", "/b"], preShutdown: ["/pre"], postShutdown: ["/post"] },
     programs: { a: { endsAfter: 1, status: 3 }, post: { endsAfter: 1 } },
   });
   assertEquals(story.slice(1), [
@@ -87,7 +87,7 @@ Deno.test("a failed startup script aborts the boot with status 1, and the last s
 
 Deno.test("a startup script that a signal killed has failed", () => {
   const { story, status } = live({
-    hooks: { startup: ["/a"] },
+    scripts: { startup: ["/a"] },
     programs: { a: { endsAfter: 0, status: 137 } },
   });
   assertEquals(story[2], "0 /a failed with status 137 (killed by SIGKILL)");
@@ -97,7 +97,7 @@ Deno.test("a startup script that a signal killed has failed", () => {
 Deno.test("a stop in the middle of the boot ends the script, starts nothing more, and gives 128 + n", () => {
   const { story, status } = live({
     options: ["--", "main"],
-    hooks: { startup: ["/a", "/b"] },
+    scripts: { startup: ["/a", "/b"] },
     signals: [[2, SIGNALS.SIGTERM]],
   });
   assertEquals(story.slice(1), [
@@ -170,7 +170,7 @@ Deno.test("whoever ignores SIGTERM is forced to exit, and the whole stop is over
   const stubborn = { termTakes: Infinity };
   const { story, status, seconds } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre"], postShutdown: ["/post"] },
+    scripts: { preShutdown: ["/pre"], postShutdown: ["/post"] },
     programs: { pre: {}, post: {}, main: stubborn, runsvdir: stubborn, web: stubborn, x: stubborn },
     services: ["web"],
     others: ["x"],
@@ -200,7 +200,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
   const stubborn = { termTakes: Infinity };
   const { story, seconds } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre", "/pre2"], postShutdown: ["/post"] },
+    scripts: { preShutdown: ["/pre", "/pre2"], postShutdown: ["/post"] },
     programs: { main: stubborn, post: { endsAfter: 0.5 } },
     signals: [[1, SIGNALS.SIGTERM], [2, SIGNALS.SIGINT]],
   });
@@ -243,7 +243,7 @@ Deno.test("other signals are passed on to the main command", () => {
 Deno.test("a failing pre_shutdown script is reported, and all else goes on", () => {
   const { story, status } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre"], postShutdown: ["/post"] },
+    scripts: { preShutdown: ["/pre"], postShutdown: ["/post"] },
     programs: { main: { endsAfter: 1 }, pre: { endsAfter: 0, status: 9 }, post: { endsAfter: 0 } },
   });
   assert(story.includes("1 /pre failed with status 9"));
@@ -274,7 +274,7 @@ Deno.test("the end of a critical service ends the container with its status", ()
 Deno.test("a service with a time limit of its own gets it", () => {
   const { seconds } = live({
     services: ["web", "db"],
-    limits: { db: 30 },
+    timeouts: { db: 30 },
     programs: { web: { termTakes: 20 }, db: { termTakes: 20 } },
     signals: [[1, SIGNALS.SIGTERM]],
   });

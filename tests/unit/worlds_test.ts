@@ -27,14 +27,14 @@ function makeWorld(random: () => number): World {
     cannotStart: one(undefined, undefined, undefined, undefined, 126, 127),
   });
   const script = (): Behaviour => ({ ...behaviour(), endsAfter: one(0, 0.1, 2, Infinity) });
-  const hooks = {
+  const scripts = {
     startup: names("/start", 3),
     preShutdown: names("/pre", 2),
     postShutdown: names("/post", 2),
   };
   const [services, others] = [names("service", 5), names("other", 4)];
   const programs = Object.fromEntries([
-    ...Object.values(hooks).flat().map((name) => [name.slice(1), script()]),
+    ...Object.values(scripts).flat().map((name) => [name.slice(1), script()]),
     ...services.map((name) => [name, {
       ...behaviour(),
       childless: one(undefined, undefined, "down", "before finish"),
@@ -53,7 +53,7 @@ function makeWorld(random: () => number): World {
       ...one([], ["--skip-runit", "--no-kill-all-on-exit"], ["--quiet"]),
       ...one(["--", "main"], ["main"]),
     ],
-    hooks,
+    scripts,
     services,
     critical: services.slice(0, some(1)),
     last: services.slice(0, some(1)),
