@@ -53,7 +53,7 @@ function startScript(run: Run, stage: Stage): Action | undefined {
 
 /**
  * The shutdown, step by step: until which ninth of the overall time a step may last, and what it still has to do; that
- * is nothing when it is done. Whoever is killed at a step's end may need a moment beyond it (KILL_SECONDS), and the last
+ * is nothing when it is done. What is killed at a step's end may need a moment beyond it (KILL_SECONDS), and the last
  * two must fit before docker's own KILL, which comes a second after our nine.
  */
 const STEPS: Record<Step, { ninths: number; act: (run: Run, time: Time) => Action | undefined }> = {
@@ -70,9 +70,9 @@ const ORDER = Object.keys(STEPS) as Step[];
 
 /** How long after SIGKILL a process may still be there before we go on without it, in seconds. */
 const KILL_SECONDS = 0.3;
-/** However late it is, the last scripts get so long, in seconds: for the last things, such as flushing logs. */
+/** The least time for the shutdown scripts at the end, in seconds: enough for such things as writing out logs. */
 const LAST_SCRIPTS_SECONDS = 1;
-/** After so many errors of our own nothing more is tried. */
+/** After more errors of our own than these we only exit, so that an error in a step cannot repeat for ever. */
 const MOST_FAILURES = 3;
 
 /** What a step knows of time, in monotonic seconds. */
@@ -114,19 +114,25 @@ function runPreShutdownScripts(run: Run, time: Time): Action | undefined {
 
 /**
  * The main command gets the signal that the container got, which may mean a graceful end to it. If that was not enough it
- * gets SIGTERM as well, before it is killed.
+ * gets SIGTERM as well, a second before it is killed.
  */
 function endMainCommand(run: Run, time: Time): Action | undefined {
   const { SIGINT, SIGQUIT } = SIGNALS;
   const asked = run.stop?.signal;
   return asked === SIGINT || asked === SIGQUIT
-    ? end(run, childFor(run, "main"), time, asked, (_toldAt, late) => late - 1)
+    ? end(run, childFor(run, "main"), time, asked, (_toldAt, late) => late - TERM_SECONDS)
     : end(run, childFor(run, "main"), time);
 }
 
+/** How long before its SIGKILL the main command gets a SIGTERM, if another signal was to end it, in seconds. */
+const TERM_SECONDS = 1;
+
+/** In this time runsvdir ends when it has noticed its SIGTERM, in seconds; it needs some milliseconds. */
+const NOTICE_SECONDS = 0.05;
+
 /**
- * runsvdir polls for a second before it notices a SIGTERM that came while it was not waiting, but notices a second one at
- * once: 50 ms are more than it needs when it has noticed.
+ * runsvdir polls once a second, and may notice a SIGTERM only then if that came while it was not waiting. It notices a
+ * second SIGTERM at once.
  */
 function endRunit(run: Run, time: Time): Action | undefined {
   return end(
@@ -134,23 +140,28 @@ function endRunit(run: Run, time: Time): Action | undefined {
     childFor(run, "runit"),
     time,
     SIGNALS.SIGTERM,
-    (terminatedAt) => terminatedAt + 0.05,
+    (terminatedAt) => terminatedAt + NOTICE_SECONDS,
   );
 }
 
-/** How soon a runsv ends that has heard its SIGTERM and can do nothing more, in seconds; it need not be exact. */
+/** In this time an idle runsv ends after its SIGTERM, in seconds; it needs some milliseconds. After that it is killed. */
 const IDLE_SECONDS = 0.05;
 /** A runsv whose service ended within its first second sleeps for one before it ends itself. */
 const SLEEP_SECONDS = 1;
-/** How often to look for what sends us no signal, in seconds: in the first second, and later. */
+/**
+ * How often the processes are listed for changes that send us no signal, in seconds. Most services end in the first
+ * second, and nobody notices 50 ms; later, 200 ms are enough and keep a slow stop from using the processor.
+ */
 const POLL_SECONDS = 0.05, SLOW_POLL_SECONDS = 0.2;
-/** A child of runsvdir becomes a runsv within milliseconds. */
+/** The same while runsvdir is forking: its child becomes a runsv within milliseconds. */
 const FORK_POLL_SECONDS = 0.02;
+/** The remaining processes are listed so often, in seconds: all that end at once have ended by then. */
+const REMAINING_POLL_SECONDS = 0.1;
 
 /**
- * Each service by its runsv: when that is told to end, it ends the service and its log first. runsvdir could tell
- * them, but would miss one that it is just starting (#315); when it is gone no new one comes, so we tell them
- * ourselves, once each.
+ * Terminates each service by its runsv, which ends the service and its log before itself. runsvdir could do that, but
+ * would miss a runsv that it is just starting (#315). When runsvdir is gone no new runsv comes, so we send SIGTERM
+ * ourselves, once to each.
  */
 function endServices(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   const { listed, runitPid, services: { directory, timeouts: own = {}, last = [] } = {} } = run;
@@ -195,8 +206,8 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
 }
 
 /**
- * What a service that is down has left behind, as long as its runsv waits for the log: it may hold the log's input open,
- * so that the log never ends. It is an orphan, and in the session that runsvdir made for the runsv.
+ * The orphans of services that are down and whose runsv waits for the log: one that holds the log's input open keeps the
+ * log from ending. They are in the session that runsvdir made for the runsv.
  */
 function orphansOf(
   waiting: readonly ProcessInfo[],
@@ -211,7 +222,7 @@ function orphansOf(
 
 /**
  * Kills services and their runsv, but neither their logs, which read to the end, nor what else they have started, such
- * as the server behind a wrapper that ignores SIGTERM: that is told to end with the remaining processes.
+ * as the server behind a wrapper that ignores SIGTERM: that is terminated with the remaining processes.
  */
 function killServices(processes: readonly ProcessInfo[], late: readonly ProcessInfo[]): Action {
   const running = processes.filter(({ pid, parent }) =>
@@ -232,8 +243,9 @@ function runPostShutdownScripts(run: Run, { timeouts, since, latest }: Time): Ac
 }
 
 /**
- * The remaining processes. All at once: a script whose child is told before itself goes on to its next command. Whoever is
- * born during this is told when it is listed; at last they are killed. A crowd is told before it is listed.
+ * Terminates the remaining processes, all at once: a script whose child is terminated before itself goes on to its next
+ * command. A process that is started meanwhile is terminated when it is listed. What is there at the end of the step is
+ * killed. Thousands of processes are terminated before they are listed.
  */
 function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   if (!run.options.killAllOnExit) return undefined;
@@ -241,7 +253,7 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
   if (isCrowded(run)) {
     if (run.ending[-1]?.terminatedAt === undefined) return terminate([-1]);
     if (run.now >= until) return { do: "begin", step: "kill" };
-    // To collect one of thousands takes the kernel milliseconds: they are not waited for one by one, and go when we go.
+    // To reap one of thousands takes the kernel milliseconds: they are not reaped, and end when PID 1 ends.
     const listAt = (run.listed?.at ?? since) + run.listSeconds;
     const canList = listAt + run.listSeconds < until;
     if (!canList || run.now < listAt) {
@@ -257,12 +269,12 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
     const isAll = running.length === left.length;
     return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
-  return listLater(run, 2 * POLL_SECONDS, { is: "waiting", until });
+  return listLater(run, REMAINING_POLL_SECONDS, { is: "waiting", until });
 }
 
 /**
- * Whoever is left. As PID 1 that is all there is to do, since the kernel ends what is left of the container with us; otherwise
- * it is done again and again, since one of them may just be starting another.
+ * Kills what is left. PID 1 does it once, since the kernel kills the rest of the container when PID 1 ends; otherwise it is
+ * repeated, since one of the processes may just be starting another.
  */
 function killProcesses(run: Run, { since }: Time): Action | undefined {
   if (run.pid === 1) {
@@ -296,7 +308,7 @@ function runScripts(run: Run, stage: Stage, { timeouts, latest }: Time): Action 
   return startScript(run, stage);
 }
 
-/** The last script of a stage that was started and runs; one before it may be there still, if nothing helped. */
+/** The script of a stage that runs; the last one, since one that even SIGKILL did not end may be there, too. */
 function scriptOf(run: Run, stage: Stage): Child | undefined {
   return run.children.findLast(({ purpose }) =>
     purpose.kind === "script" && purpose.stage === stage
@@ -305,7 +317,7 @@ function scriptOf(run: Run, stage: Stage): Child | undefined {
 
 // ---------------------------------------------------------------------------------- the end of a process
 
-/** Where a process is on its way to its end. */
+/** How far a process is on the way to its end. */
 type Fate =
   | { is: "running" }
   /** Until then nothing has to be done about it. */
@@ -315,11 +327,11 @@ type Fate =
   | { is: "hopeless" };
 
 /**
- * The one rule of escalation: told, waited for, killed when late, and given up when it is there all the same.
+ * The one rule of escalation: terminated, waited for, killed when it is late, and given up when it is still there.
  *
- * @param timeoutSeconds how long it may take from being told
+ * @param timeoutSeconds how long it may take after it was terminated
  * @param latest until when at most
- * @param runsSince for a script that ends by itself and is not told: since when it runs
+ * @param runsSince for a script, which ends by itself and is not terminated: since when it runs
  */
 function fateOf(
   run: Run,
@@ -342,8 +354,8 @@ function fateOf(
 /**
  * Takes one of our children to its end; nothing when it has ended, or nothing helps.
  *
- * @param first the signal that it is told by
- * @param remindAt when it gets SIGTERM after that, by when it was told and when it is late
+ * @param first the signal that terminates it
+ * @param remindAt when it gets a SIGTERM after that; computed from when it was terminated and when it is late
  */
 function end(
   run: Run,
@@ -374,7 +386,7 @@ function end(
   }
 }
 
-/** A stopped process hears its signal only when it is continued. */
+/** A stopped process gets its signal only when it is continued. */
 function terminate(pids: readonly number[], first: number = SIGNALS.SIGTERM) {
   return signal("terminate", pids, [first, SIGNALS.SIGCONT]);
 }
@@ -395,7 +407,7 @@ function describe({ name, pid, purpose: { kind } }: Child) {
   return { name, pid, kind };
 }
 
-/** Looks at the processes again after so long, and no more than a fifth of the time is spent with looking. */
+/** Waits before the processes are listed again; no more than a fifth of the time is spent with listing. */
 function listLater(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
   const { at } = run.listed!;
   const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
@@ -414,7 +426,7 @@ function parentsFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
   const depthOf = (process: ProcessInfo): number => {
     const known = depths.get(process.pid);
     if (known !== undefined) return known;
-    depths.set(process.pid, 0); // Should two of them be each other's parents, as PIDs that were used again can look.
+    depths.set(process.pid, 0); // In case two are each other's parents, as it can seem when PIDs are used again.
     const parent = byPid.get(process.parent);
     const depth = parent ? depthOf(parent) + 1 : 0;
     depths.set(process.pid, depth);

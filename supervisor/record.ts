@@ -30,9 +30,10 @@ export const STOP_SIGNALS: readonly number[] = [
   SIGRTMIN + 3,
 ];
 
-/** Takes down what happened. Pure: the new run is all that comes of it. */
+/** Writes an event into the run. Pure: the new run is the only result. */
 export function record(before: Run, event: Event): Run {
-  const run = say({ ...before, now: event.now }, report(event, before));
+  const sleep = before.sleep === "woken" ? "allowed" : before.sleep;
+  const run = say({ ...before, now: event.now, sleep }, report(event, before));
   switch (event.type) {
     case "said":
       return { ...run, messages: [] };
@@ -81,8 +82,14 @@ export function record(before: Run, event: Event): Run {
     }
     case "received":
       return recordSignal(run, event.received);
+    case "readable":
+      return run;
     case "time":
       return { ...run, listed: undefined };
+    case "wokenInVain":
+      return { ...run, sleep: "in vain" };
+    case "replaced":
+      return stop(run, { status: 1 });
     case "failed": {
       const failed = { ...run, listed: undefined, failures: run.failures + 1 };
       return run.stop ? failed : stop(failed, { status: 1 });
@@ -105,7 +112,7 @@ function recordStart(run: Run, event: Event & { type: "started" }): Run {
   }
 }
 
-/** What was listed is true no longer. While the last processes end it is listed anew now and then, and when all have. */
+/** The list without those that have ended. During the other steps it is made anew now and then, and when no child is left. */
 function withoutEnded(run: Run, { exits, childless }: Event & { type: "ended" }): Run {
   if (childless) return { ...run, listed: undefined };
   if (!run.listed || run.stop?.step !== "services") return run;
@@ -114,7 +121,7 @@ function withoutEnded(run: Run, { exits, childless }: Event & { type: "ended" })
   return { ...run, listed: { ...run.listed, processes } };
 }
 
-/** A child has ended. Only one that is watched means anything. */
+/** A child has ended. Only one that is watched changes the run. */
 function recordExit(before: Run, exit: Exit): Run {
   const child = before.children.find(({ pid }) => pid === exit.pid);
   if (!child) return before;
@@ -145,11 +152,11 @@ function recordSuspension(run: Run, { pid, signal }: Suspension): Run {
   return isTyped ? { ...run, suspended: true } : run;
 }
 
-/** A signal has reached us: it stops the container, or it is for the main command. */
+/** A signal was received: it stops the container, or it is forwarded to the main command. */
 function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
   const main = childFor(run, "main");
   const toMain = { ...run, forward: [...run.forward, signal] };
-  // Typed before the main command had been given the terminal: its group has not got it.
+  // Typed before the main command had been given the terminal: its process group did not get it.
   if (fromTerminal && main?.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
     if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
@@ -177,14 +184,14 @@ function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signal
   });
   const programs = new Map(run.listed?.processes.map(({ pid, program }) => [pid, program]));
   const isAll = pids.includes(-1) && why === "terminate";
-  const told = isAll ? [...pids, ...programs.keys()] : pids;
-  const records = told.map((pid) => [pid, { ...run.ending[pid], ...changes(pid) }] as const);
+  const terminated = isAll ? [...pids, ...programs.keys()] : pids;
+  const records = terminated.map((pid) => [pid, { ...run.ending[pid], ...changes(pid) }] as const);
   return { ...run, ending: { ...run.ending, ...Object.fromEntries(records) } };
 }
 
 /**
- * The records of whoever is still there. Whoever has become another program since it was told, as a shell's child does, may
- * have missed it, and is told again.
+ * The records of processes that still exist. One that has executed another program since it was terminated, as a shell's
+ * child does, may have lost the signal, and is terminated again.
  */
 function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["ending"] {
   const programs = new Map(processes.map(({ pid, program }) => [pid, program]));
@@ -199,7 +206,7 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
     Number(pid) > 0 && ending.terminatedAt === terminatedAt
   );
   if (terminatedAt === undefined || isKnown || !isCrowded(run)) return Object.fromEntries(records);
-  // It was told before it was listed.
+  // They were terminated before they were listed.
   const crowd = processes.map(({ pid, program }) => [pid, { terminatedAt, program }]);
   return Object.fromEntries([...crowd, ...records]);
 }
@@ -213,7 +220,7 @@ function stop(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   };
 }
 
-/** Stops before the boot has got through. */
+/** Stops before the boot is complete. */
 function abort(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   return say(stop(run, how), [ABORTED]);
 }

@@ -4,10 +4,10 @@ import { type Environment, get } from "../env/environment.ts";
 import { ENABLE_INSECURE_KEY } from "./conventions.ts";
 import { type Options } from "./options.ts";
 
-/** When scripts are run. */
+/** When scripts are run, as `MY_INIT_STAGE` tells them. */
 export type Stage = "startup" | "preShutdown" | "postShutdown";
 
-/** The scripts of a stage in their order, and what one should know about those that are left out. */
+/** The scripts of a stage in their order, and warnings about those that are left out. */
 export interface Scripts {
   paths: readonly ByteString[];
   warnings: readonly ByteString[];

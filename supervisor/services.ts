@@ -26,11 +26,11 @@ export interface Services {
   directory: ByteString;
   /** The open file that locks it, if it is a private one. */
   lock?: number;
-  /** For each service that has a time limit of its own: seconds from being told to end until being forced. */
+  /** For each service that has a timeout of its own: seconds from SIGTERM to SIGKILL. */
   timeouts: Readonly<Record<ByteString, number>>;
   /** The services whose end ends the container. */
   critical: readonly ByteString[];
-  /** The services that end last, after the scripts at the end. */
+  /** The services that are not stopped with the others; they end after the shutdown scripts. */
   last: readonly ByteString[];
   warnings: readonly ByteString[];
 }
@@ -41,11 +41,11 @@ const NO_SERVICES = "/usr/lib/baseimage/no_services";
 /** The `finish` of a critical service. A link to it can be executed even where the link is on a noexec file system. */
 export const FINISH = "/usr/lib/baseimage/finish_critical";
 
-/** The file of a service's directory with its own time limit. */
+/** The file in a service's directory that holds its own timeout. */
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
 
 /**
- * Sees to it that runit can run the services: each runsv needs a directory `supervise` beside its `run`. A service
+ * Prepares the services for runit: each runsv needs a directory `supervise` beside its `run`. A service
  * where that, or what the environment's switches ask for, cannot be written, is moved: it gets a directory of links.
  * Then runsvdir is given a private directory, in which the other services are links to their own directories.
  */

@@ -1,25 +1,25 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Environment, get } from "../env/environment.ts";
 
-/** How long a shutdown may take, in seconds; `Infinity` means for ever. */
+/** How long a shutdown may take, in seconds; `Infinity` means for ever. They are computed when needed, not in the Run. */
 export interface Timeouts {
-  /** For the main command, and for each service, from being told until being forced. */
+  /** For the main command, and for each service: from SIGTERM to SIGKILL. */
   process: number;
-  /** For all that is left at the end. */
+  /** For the remaining processes at the end. */
   remaining: number;
-  /** For a shutdown script when there is no overall limit. */
+  /** For a shutdown script when there is no overall timeout. */
   script: number;
-  /** From the first word of stopping to the last process. */
+  /** From the stop signal to the last process. */
   overall: number;
 }
 
-/** The timeouts where nobody set any. Docker waits for 10 seconds. */
+/** The timeouts where none are set. Docker kills a container after 10 seconds. */
 const DEFAULTS = { step: 5, overall: 9 };
 
 /**
- * Reads the timeouts from the environment; only a value that makes sense counts. Who has chosen the time limit of a step
- * has reckoned without an overall one, so there is none then, unless it is set too. Who has chosen the overall one alone
- * wants the steps to use it, so their own timeouts grow in proportion.
+ * Reads the timeouts from the environment; a value that is not a number of seconds counts as not set. If only the timeout
+ * of a step is set there is no overall one, which would cut it short. If only the overall one is set the timeouts of
+ * the steps grow in proportion, since otherwise they could not use it.
  *
  * @param ofServices the timeouts that services have of their own, in seconds
  */
@@ -49,14 +49,14 @@ export function readTimeouts(
     const text = get(environment, name);
     if (text === undefined || parseSeconds(text) !== undefined) return [];
     const instead = seconds === Infinity
-      ? "setting no limit"
+      ? "setting no timeout"
       : `taking ${Number(seconds.toFixed(1))}`;
     return [`Ignoring ${name}=${text}: use seconds, such as 5, 1.5, 5s or 2m; ${instead}`];
   });
   return { timeouts, warnings };
 }
 
-/** The longest time limit, which is for ever: 31 years. JSON has no `Infinity`. */
+/** The longest timeout, which is for ever: 31 years. JSON has no `Infinity`. */
 const LONGEST = 1e9;
 
 /** Understands `5`, `1.5`, `5s` and `2m` as seconds; nothing else. */

@@ -4,7 +4,7 @@ import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readTimeouts } from "./timeouts.ts";
 import { type Action, type Event, type Message, type Run } from "./run.ts";
 
-/** What is said before an action. Pure, as all of this file: here are the words of a run, and nothing else. */
+/** The messages before an action. Pure, as all of this file, which holds the words of a run and nothing else. */
 export function announce(action: Action, run: Run): Message[] {
   switch (action.do) {
     case "start": {
@@ -49,7 +49,7 @@ function announceSignal({ why, named = [] }: Action & { do: "signal" }, run: Run
   ];
 }
 
-/** Says what gives more time; nothing when somebody has asked to hurry. */
+/** Says how to get more time; nothing when a second stop signal has ended the waiting. */
 function moreTime({ environment, stop }: Run, file = ""): Message[] {
   if (stop?.hurry) return [];
   const { overall } = readTimeouts(environment).timeouts;
@@ -57,7 +57,7 @@ function moreTime({ environment, stop }: Run, file = ""): Message[] {
   return [warning(`For more time, set ${file}${shared}KILL_PROCESS_TIMEOUT.`)];
 }
 
-/** What is said of an event; `run` is how it was before. */
+/** The messages after an event; `run` is how it was before. */
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":
@@ -79,6 +79,12 @@ export function report(event: Event, run: Run): Message[] {
       const refused = processes.filter(({ reachable }) => !reachable).map(({ pid }) => pid);
       return cannotSignal({ ...run, listed: { ...event, at: 0 } }, refused);
     }
+    case "replaced":
+      return [
+        warning(
+          "my_init was replaced by another version while it slept and cannot go on. Ending all processes.",
+        ),
+      ];
     case "failed":
       return [warning(`Internal error: ${event.reason}`)];
     default:
@@ -86,7 +92,7 @@ export function report(event: Event, run: Run): Message[] {
   }
 }
 
-/** What is said of the end of a child that we watch. */
+/** The messages after the end of a child that we watch. */
 export function reportExit(exit: Exit, run: Run): Message[] {
   const child = run.children.find(({ pid }) => pid === exit.pid);
   if (!child) return [];
@@ -123,7 +129,7 @@ function cannotSignal(run: Run, pids: readonly number[]): Message[] {
   ];
 }
 
-/** The boot did not get through. */
+/** The boot did not complete. */
 export const ABORTED: Message = warning("Init system aborted.");
 
 function describe({ status, signal }: Exit, end = ""): string {

@@ -166,7 +166,7 @@ Deno.test("runsvdir's death ends the container with its status, main command or 
   }
 });
 
-Deno.test("whoever ignores SIGTERM is forced to exit, and the whole stop is over within 9 seconds", () => {
+Deno.test("what ignores SIGTERM is killed, and the whole stop is over within 9 seconds", () => {
   const stubborn = { termTakes: Infinity };
   const { story, status, seconds } = live({
     options: ["--", "main"],
@@ -209,7 +209,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
   assertEquals(seconds, 2.5);
 });
 
-Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall limit", () => {
+Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall timeout", () => {
   const { story, seconds } = live({
     options: ["--skip-runit", "--", "main"],
     environment: [["KILL_PROCESS_TIMEOUT", "0"]],
@@ -271,7 +271,7 @@ Deno.test("the end of a critical service ends the container with its status", ()
   assertEquals(status, 4);
 });
 
-Deno.test("a service with a time limit of its own gets it", () => {
+Deno.test("a service with a timeout of its own gets it", () => {
   const { seconds } = live({
     services: ["web", "db"],
     timeouts: { db: 30 },

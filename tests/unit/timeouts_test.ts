@@ -20,7 +20,7 @@ Deno.test("readTimeouts() takes 5, 5 and 9 seconds where nothing is set", () => 
   });
 });
 
-Deno.test("readTimeouts() has no overall limit where a step or a service has one of its own", () => {
+Deno.test("readTimeouts() has no overall timeout where a step or a service has one of its own", () => {
   for (const name of ["KILL_PROCESS_TIMEOUT", "KILL_ALL_PROCESSES_TIMEOUT"]) {
     assertEquals(readTimeouts([[name, "30"]]).timeouts.overall, Infinity);
     assertEquals(readTimeouts([[name, "30"], ["SHUTDOWN_TIMEOUT", "60"]]).timeouts.overall, 60);
@@ -46,16 +46,16 @@ for (const text of ["soon", "", "-1"]) {
   });
 }
 
-Deno.test("the warning of a wrong limit says what is taken instead", () => {
+Deno.test("the warning of a wrong timeout says what is taken instead", () => {
   const warnings = (process: string, overall: string) =>
     readTimeouts([["KILL_PROCESS_TIMEOUT", process], ["SHUTDOWN_TIMEOUT", overall]]).warnings
       .map((line) => line.split("; ")[1]);
   assertEquals(warnings("x", "20"), ["taking 11.1"]);
   assertEquals(warnings("x", "x"), ["taking 5", "taking 9"]);
-  assertEquals(warnings("30", "x"), ["setting no limit"]);
+  assertEquals(warnings("30", "x"), ["setting no timeout"]);
 });
 
-Deno.test("a limit of any number of digits is a number in JSON, too", () => {
+Deno.test("a timeout of any number of digits is a number in JSON, too", () => {
   for (const text of ["9".repeat(400), `${"9".repeat(308)}h`, "9".repeat(20)]) {
     const seconds = parseSeconds(text);
     assertEquals(JSON.parse(JSON.stringify(seconds)), seconds);
