@@ -64,7 +64,7 @@ Deno.test("the shutdown goes from the scripts before it over the services to the
     "12 (SIGTERM SIGCONT to web, db)",
     "12 Running /post/log...",
     "13 Killing all processes...",
-    "13 (SIGTERM SIGCONT to everybody)",
+    "13 (SIGTERM SIGCONT to all processes)",
   ]);
   assertEquals({ status, seconds }, { status: 0, seconds: 13 });
 });
@@ -279,4 +279,35 @@ Deno.test("a service with a timeout of its own gets it", () => {
     signals: [[1, SIGNALS.SIGTERM]],
   });
   assertEquals(seconds, 21);
+});
+
+Deno.test("a startup script changes the environment by the directory; what the directory never held stays", () => {
+  const { environment } = live({
+    environment: [["GIVEN", "1"], ["HOME", "/root"], ["a/b", "2"], ["FILE__KEY", "/run/key"]],
+    directory: [["GIVEN", "file"], ["FILE", "3"], ["GONE", "4"]],
+    files: { "/run/key": "secret" },
+    scripts: { startup: ["/first", "/second"] },
+    programs: {
+      first: { endsAfter: 1, writes: { NEW: "5", FILE: "6", GONE: undefined } },
+      second: { endsAfter: 1, writes: { GIVEN: "7" } },
+    },
+    signals: [[3, SIGNALS.SIGTERM]],
+  });
+  assertEquals(Object.fromEntries(environment), {
+    ...{ GIVEN: "7", FILE: "6", NEW: "5", HOME: "/root", "a/b": "2" },
+    ...{ FILE__KEY: "/run/key", KEY: "secret" },
+  });
+});
+
+Deno.test("a timeout that a startup script sets counts for the stop", () => {
+  const { seconds } = live({
+    options: ["--skip-runit", "--", "main"],
+    scripts: { startup: ["/set"] },
+    programs: {
+      set: { endsAfter: 0, writes: { KILL_PROCESS_TIMEOUT: "20" } },
+      main: { termTakes: 15 },
+    },
+    signals: [[1, SIGNALS.SIGTERM]],
+  });
+  assertEquals(seconds, 16);
 });
