@@ -13,7 +13,7 @@ Deno.test("not as PID 1 it says so, and ends with the command's status (B18)", a
   assertEquals(status, 3);
   assertEquals(
     stderr,
-    "*** Not running as PID 1: only processes started from here are collected and shut down.\n",
+    "*** Not running as PID 1: only processes started from here are reaped and shut down.\n",
   );
 });
 
