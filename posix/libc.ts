@@ -348,6 +348,14 @@ export function exit(status: number): never {
   throw new Error("_exit returned");
 }
 
+/** Gives this process another name, which `ps` and /proc/PID/comm show: up to 15 bytes. prctl(2) */
+export function nameProcess(name: ByteString): void {
+  const PR_SET_NAME = 15;
+  const text = keep(name);
+  c.prctl(PR_SET_NAME, text, 0n, 0n, 0n);
+  c.free(text);
+}
+
 /** Makes orphaned descendants children of this process. False where the kernel cannot. prctl(2) */
 export function becomeSubreaper(): boolean {
   const PR_SET_CHILD_SUBREAPER = 36;
@@ -469,6 +477,8 @@ export interface FileStatus {
   mode: number;
   uid: number;
   gid: number;
+  /** When its content was changed last, in seconds of Unix. */
+  modifiedAt: number;
 }
 
 /** stat(2); nothing when there is no such file, or none that may be looked at. */
@@ -491,7 +501,8 @@ function fileStatus(file: number, path: ByteString, flags: number): FileStatus |
     0o100000: "file",
   };
   const type = types[mode & S_IFMT] ?? "other";
-  return { type, mode: mode & 0o7777, uid, gid };
+  const modifiedAt = status[22] + status[24] / 1e9; // st_mtim is at the same place on both machines.
+  return { type, mode: mode & 0o7777, uid, gid, modifiedAt };
 }
 
 /** Whether two paths lead to the same file. stat(2) */
@@ -589,6 +600,17 @@ export function createFile(
     c.unlink(cString(path));
     throw failure;
   }
+}
+
+/** Writes a text into a pipe that has a name. It never waits. False if nobody reads from the pipe, or it is none. */
+export function writeToPipe(path: ByteString, text: ByteString): boolean {
+  const file = c.open(cString(path), O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
+  if (file < 0) return false;
+  const isPipe = fileStatus(file, "", AT_EMPTY_PATH)?.type === "pipe";
+  const bytes = toBytes(text);
+  const isWritten = isPipe && c.write(file, bytes, BigInt(bytes.length)) === BigInt(bytes.length);
+  c.close(file);
+  return isWritten;
 }
 
 /** rename(2) @throws {SystemError} */

@@ -8,5 +8,8 @@ export const SERVICES = "/etc/service";
 /** What a critical service sends when it has ended. */
 export const SERVICE_ENDED = SIGRTMIN + 5;
 
+/** What my_init is called while it drains, by which `healthy` knows: a name needs no place that can be written to. */
+export const DRAINING = "my_init drains";
+
 /** Installs the insecure key; it is run as the first startup script when it is asked for. */
 export const ENABLE_INSECURE_KEY = "/usr/sbin/enable_insecure_key";

@@ -1,10 +1,14 @@
+import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { readTimeouts, type Timeouts } from "./timeouts.ts";
+import { heightOf, type Plans, whoNeeds } from "./plans.ts";
 import { type Stage } from "./scripts.ts";
+import { isReady, supervise } from "./supervision.ts";
 import {
   type Action,
   type Child,
   childFor,
+  drainSeconds,
   isCrowded,
   type Run,
   type Step,
@@ -35,11 +39,10 @@ function boot(run: Run): Action {
     const argv = ["/usr/bin/runsvdir", "-P", services.directory];
     return { do: "start", purpose: { kind: "runit" }, argv };
   }
-  if (command.length > 0 && run.main === "absent") {
+  if (command.length > 0 && run.main === "absent" && isReady(run)) {
     return { do: "start", purpose: { kind: "main" }, argv: command };
   }
-  if (services && run.serviceEnded) return { do: "findEndedService", services };
-  return { do: "wait" };
+  return supervise(run);
 }
 
 function startScript(run: Run, stage: Stage): Action | undefined {
@@ -58,6 +61,7 @@ function startScript(run: Run, stage: Stage): Action | undefined {
  */
 const STEPS: Record<Step, { ninths: number; act: (run: Run, time: Time) => Action | undefined }> = {
   startupScript: { ninths: 3, act: endStartupScript },
+  drain: { ninths: 3, act: drain },
   preShutdown: { ninths: 3, act: runPreShutdownScripts },
   main: { ninths: 6, act: endMainCommand },
   runit: { ninths: 6.5, act: endRunit },
@@ -89,7 +93,8 @@ function shutDown(run: Run, stop: Stop): Action {
   const { timeouts } = readTimeouts(run.environment, run.services?.timeouts);
   const overall = stop.hurry ? 0 : timeouts.overall;
   const { ninths, act } = STEPS[stop.step];
-  const time = { timeouts, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
+  const { askedAt, since, drained = 0 } = stop;
+  const time = { timeouts, since, latest: askedAt + drained + overall * ninths / 9 };
   const action = act(run, time);
   if (action) return action;
   const following = ORDER[ORDER.indexOf(stop.step) + 1];
@@ -105,6 +110,12 @@ function finalStatus({ options, mainStatus }: Run, { status, signal = 0 }: Stop)
 /** A startup script that was running when the stop was asked for. */
 function endStartupScript(run: Run, time: Time): Action | undefined {
   return end(run, scriptOf(run, "startup"), time);
+}
+
+/** Everything still answers, while those who send the requests see that `healthy` fails and send no more. */
+function drain(run: Run, { since }: Time): Action | undefined {
+  const until = since + drainSeconds(run);
+  return run.now < until ? { do: "wait", until } : undefined;
 }
 
 function runPreShutdownScripts(run: Run, time: Time): Action | undefined {
@@ -164,7 +175,8 @@ const REMAINING_POLL_SECONDS = 0.1;
  * ourselves, once to each.
  */
 function endServices(run: Run, { timeouts, since, latest }: Time): Action | undefined {
-  const { listed, runitPid, services: { directory, timeouts: own = {}, last = [] } = {} } = run;
+  const { listed, runitPid } = run;
+  const { directory, timeouts: own = {}, last = [], plans = {} } = run.services ?? {};
   if (runitPid === undefined) return undefined;
   if (!listed) return { do: "list", which: "services" };
   const children = listed.processes.filter(({ parent, ours }) =>
@@ -173,13 +185,16 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
   const services = children.filter(({ program, name }) =>
     program === "runsv" && !last.includes(name)
   );
-  const fates = services.map((runsv) => ({
-    runsv,
-    fate: fateOf(run, runsv.pid, own[runsv.name] ?? timeouts.process, latest),
-  }));
+  const fates = services.map((runsv) => {
+    const shared = since + (latest - since) * shareOf(runsv.name, plans);
+    return { runsv, fate: fateOf(run, runsv.pid, own[runsv.name] ?? timeouts.process, shared) };
+  });
   const withFate = (is: Fate["is"]) => fates.flatMap((it) => it.fate.is === is ? [it.runsv] : []);
 
-  const running = withFate("running");
+  const unfinished = fates.filter(({ fate }) => fate.is !== "hopeless");
+  const isNeeded = ({ name }: ProcessInfo) =>
+    whoNeeds(name, plans).some((other) => unfinished.some(({ runsv }) => runsv.name === other));
+  const running = withFate("running").filter((runsv) => !isNeeded(runsv));
   if (running.length > 0) return terminate(pidsOf(running));
   const late = withFate("late");
   if (late.length > 0) return killServices(listed.processes, late);
@@ -203,6 +218,17 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
   const isYoung = waiting.some(({ pid }) => run.now < terminatedAt(pid) + SLEEP_SECONDS);
   const pause = isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS;
   return { ...listLater(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
+}
+
+/**
+ * Which part of the time a service and those that need it may use together: the same for each of them and of those that
+ * it needs, which end after it.
+ */
+function shareOf(name: ByteString, plans: Plans): number {
+  const depthOf = (name: ByteString): number =>
+    Math.max(0, ...(plans[name]?.needs ?? []).map((needed) => 1 + depthOf(needed)));
+  const turn = heightOf(name, plans) + 1;
+  return turn / (turn + depthOf(name));
 }
 
 /**

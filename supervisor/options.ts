@@ -7,6 +7,8 @@ export interface Options {
   runit: boolean;
   killAllOnExit: boolean;
   quiet: boolean;
+  /** Whether the main command waits for the services to be ready. */
+  waitReady: boolean;
   /** The main command, if there is one. */
   command: readonly ByteString[];
 }
@@ -24,6 +26,7 @@ const OPTIONS: Record<string, "help" | "version" | Partial<Options>> = {
   "--skip-runit": { runit: false },
   "--no-kill-all-on-exit": { killAllOnExit: false },
   "--quiet": { quiet: true },
+  "--wait-ready": { waitReady: true },
 };
 
 /** The text of `--help`. */
@@ -42,8 +45,10 @@ without one waits until it is told to stop. At the end it shuts everything down 
       --no-kill-all-on-exit
                           do not end the remaining processes at the end
       --quiet             print warnings and errors only
+      --wait-ready        run COMMAND when all services are ready
 
-Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT
+Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT,
+             DRAIN_SECONDS
 `;
 
 /**
@@ -59,6 +64,7 @@ export function readOptions(words: readonly ByteString[]): CommandLine {
     runit: true,
     killAllOnExit: true,
     quiet: false,
+    waitReady: false,
     command: [],
   };
   let rest = words;

@@ -5,6 +5,7 @@ import {
   isTerminal,
   kill,
   monotonicSeconds,
+  nameProcess,
   ownsTerminal,
   type Program,
   readFile,
@@ -33,14 +34,17 @@ import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/director
 import { type Environment, get, pathOf, toStrings, withVariables } from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
-import { SERVICE_ENDED } from "./conventions.ts";
+import { DRAINING, SERVICE_ENDED } from "./conventions.ts";
 import { findScripts } from "./scripts.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
-import { findEnded, prepareServices } from "./services.ts";
+import { lastOutput, look, order, takeEnd } from "./runsv.ts";
+import { prepareServices, removeWait } from "./services.ts";
 import {
   type Action,
+  awaitsEnds,
   childFor,
+  drainSeconds,
   type Event,
   type Message,
   nameOf,
@@ -81,10 +85,34 @@ function act(action: Action, run: Run): Outcome {
     case "skipScripts":
       return { type: "scripts", stage: action.stage, scripts: { paths: [], warnings: [] } };
     case "prepareServices":
-      return { type: "services", services: prepareServices(run.environment) };
-    case "findEndedService": {
-      const ended = findEnded(action.services.directory, action.services.critical);
-      return ended ? { type: "serviceEnded", ...ended } : { type: "serviceRuns" };
+      return {
+        type: "services",
+        services: prepareServices(run.environment, run.options.waitReady),
+      };
+    case "findEndedServices": {
+      const { directory, critical, plans } = action.services;
+      const names = [...new Set([...critical, ...Object.keys(plans)])];
+      const ends = names.flatMap((name) => {
+        const place = `${directory}/${name}`;
+        const end = takeEnd(place);
+        const isCritical = critical.includes(name) && stat(`${place}/critical`) !== undefined;
+        return end ? [{ ...end, name, critical: isCritical }] : [];
+      });
+      return { type: "servicesEnded", ends };
+    }
+    case "order":
+      return { type: "ordered", results: action.names.map((name) => startService(name, action)) };
+    case "look": {
+      const { services: { directory }, names } = action;
+      return {
+        type: "looked",
+        seen: names.map((name) => ({ name, ...look(`${directory}/${name}`) })),
+      };
+    }
+    case "findReasons": {
+      const { services: { directory }, names } = action;
+      const outputs = names.map((name) => ({ name, output: lastOutput(`${directory}/${name}`) }));
+      return { type: "reasons", outputs };
     }
     case "start":
       return start(action.purpose, action.argv, run);
@@ -96,6 +124,7 @@ function act(action: Action, run: Run): Outcome {
       return { type: "listed", seconds: monotonicSeconds() - start, processes };
     }
     case "begin":
+      if (action.step === "drain" && drainSeconds(run) > 0) nameProcess(DRAINING);
       return { type: "began", step: action.step };
     case "wait":
       return wait(action, run);
@@ -108,6 +137,16 @@ function say(messages: readonly Message[], quiet: boolean): void {
   for (const { level, text } of messages) {
     if (level === "warning" || !quiet) writeError(`*** ${text}`);
   }
+}
+
+function startService(
+  name: ByteString,
+  { services: { directory } }: Action & { do: "order" | "look" | "findReasons" },
+) {
+  const place = `${directory}/${name}`;
+  const result = order(place);
+  if (result === "up") removeWait(place);
+  return { name, result };
 }
 
 function readEnvironment({ directory, environment, unwritten, options }: Run): Outcome {
@@ -136,7 +175,8 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
       // With a terminal it leads a process group, which becomes the terminal's foreground group.
       ownGroup: foreground || purpose.kind === "runit",
       // What is on standard input is for the main command.
-      noInput: purpose.kind === "runit" || purpose.kind === "script" && !isInteractive,
+      noInput: purpose.kind === "runit" || purpose.kind === "check" ||
+        purpose.kind === "script" && !isInteractive,
     });
     if (foreground) {
       giveTerminal(pid);
@@ -170,7 +210,9 @@ function withSockets(program: Program, ourPid: number): Program {
 
 /** Scripts get their stage, and the main command if there is one. */
 function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
-  if (purpose.kind === "runit") return forServices(environment, dockersHome());
+  if (purpose.kind === "runit" || purpose.kind === "check") {
+    return forServices(environment, dockersHome());
+  }
   if (purpose.kind !== "script") return environment;
   const stage = { startup: "startup", preShutdown: "pre_shutdown", postShutdown: "post_shutdown" };
   return withVariables(environment, [
@@ -257,7 +299,7 @@ function fallAsleep(until: number, run: Run): void {
     waking: [
       ...STOP_SIGNALS,
       ...SUSPENDING_SIGNALS,
-      ...(run.services?.critical.length ? [SERVICE_ENDED] : []),
+      ...(awaitsEnds(run) ? [SERVICE_ENDED] : []),
     ],
     due: until === Infinity ? undefined : until,
     main: main?.pid,

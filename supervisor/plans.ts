@@ -12,6 +12,8 @@ export interface Plan {
   backoff?: number;
   /** After so many ends within so many seconds it stays down. */
   giveUp?: { ends: number; seconds: number };
+  /** Whether something is to be done when its check fails again and again; `healthy` counts. */
+  unhealthy: boolean;
   /** Whether somebody wants it down: then it is not started by itself. */
   down: boolean;
 }
@@ -68,6 +70,13 @@ function findCircle(plans: Plans): ByteString[] | undefined {
     const circle = follow([name]);
     if (circle) return circle;
   }
+}
+
+/** Whether a service asks something of us, or is needed. */
+export function isManaged(name: ByteString, plans: Plans): boolean {
+  const { needs, backoff, giveUp, unhealthy } = plans[name];
+  return needs.length > 0 || backoff !== undefined || giveUp !== undefined || unhealthy ||
+    whoNeeds(name, plans).length > 0;
 }
 
 /** Who needs a service itself. */

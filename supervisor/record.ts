@@ -1,3 +1,4 @@
+import { type ByteString } from "../posix/bytes.ts";
 import { withVariables } from "../env/environment.ts";
 import {
   type Exit,
@@ -9,7 +10,9 @@ import {
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
+import { type End, type Happening, newService, step } from "./service.ts";
 import {
+  awaitsEnds,
   type Child,
   childFor,
   type Ending,
@@ -19,7 +22,7 @@ import {
   type Run,
   type Stop,
 } from "./run.ts";
-import { ABORTED, report, reportExit } from "./words.ts";
+import { ABORTED, faultOf, report, reportEnd, reportExit } from "./words.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
 export const STOP_SIGNALS: readonly number[] = [
@@ -44,17 +47,31 @@ export function record(before: Run, event: Event): Run {
     case "scripts":
       return withScripts(run, event.stage, event.scripts.paths);
     case "services": {
-      const { warnings: _said, ...services } = event.services;
+      const { warnings: _said, fault, ...services } = event.services;
       const moved = services.directory !== SERVICES;
       const environment = moved
         ? withVariables(run.environment, [["SVDIR", services.directory]]) // For sv(8).
         : run.environment;
-      return { ...run, environment, services };
+      const managed = Object.fromEntries(
+        Object.entries(services.plans).map(([name, plan]) => [name, newService(plan, run.now)]),
+      );
+      const prepared = { ...run, environment, services, managed };
+      return fault === undefined ? prepared : abort(say(prepared, [faultOf(fault)]), { status: 1 });
     }
-    case "serviceEnded":
-      return stop({ ...run, serviceEnded: false }, { status: event.status });
-    case "serviceRuns":
-      return { ...run, serviceEnded: false };
+    case "servicesEnded":
+      return event.ends.reduce(recordEnd, { ...run, serviceEnded: false });
+    case "ordered":
+      return event.results.reduce(
+        (run, { name, result }) => happen(run, name, { type: "ordered", result }),
+        run,
+      );
+    case "looked":
+      return event.seen.reduce(
+        (run, seen) => happen(run, seen.name, { type: "seen", seen }),
+        run,
+      );
+    case "reasons":
+      return event.outputs.reduce((run, { name }) => happen(run, name, { type: "warned" }), run);
     case "started":
       return recordStart(run, event);
     case "notStarted": {
@@ -64,20 +81,26 @@ export function record(before: Run, event: Event): Run {
         return run.stop ? rest : abort(rest, { status: 1 });
       }
       const { status } = event;
+      if (purpose.kind === "check") {
+        return happen(run, purpose.service, { type: "checked", status });
+      }
       return purpose.kind === "main" ? stop(run, { status }) : abort(run, { status: 1 });
     }
     case "signalled":
       return recordSignals(run, event);
     case "listed": {
       const { now: at, seconds: listSeconds, processes } = event;
-      return { ...run, listed: { at, processes }, listSeconds, ending: stillEnding(run, event) };
+      const ending = stillEnding(run, event);
+      return withoutGone({ ...run, listed: { at, processes }, listSeconds, ending });
     }
     case "began": {
       const { now: since, step } = event;
-      return { ...run, stop: { ...run.stop!, step, since }, listed: undefined };
+      const stop = run.stop!;
+      const drained = stop.step === "drain" ? since - stop.since : stop.drained;
+      return { ...run, stop: { ...stop, step, since, drained }, listed: undefined };
     }
     case "ended": {
-      const rest = event.exits.reduce(recordExit, withoutEnded(run, event));
+      const rest = event.exits.reduce(recordExit, withoutGone(withoutEnded(run, event)));
       return event.suspended.reduce(recordSuspension, rest);
     }
     case "received":
@@ -109,7 +132,40 @@ function recordStart(run: Run, event: Event & { type: "started" }): Run {
       return { ...started, runit: "running", runitPid: pid };
     case "main":
       return { ...started, main: "running" };
+    case "check":
+      return started;
   }
+}
+
+/** Something has happened to a service. Of one that is runit's alone nothing is known. */
+function happen(run: Run, name: ByteString, happening: Happening): Run {
+  const [plan, service] = [run.services?.plans[name], run.managed[name]];
+  if (!plan || !service) return run;
+  return { ...run, managed: { ...run.managed, [name]: step(service, happening, plan, run.now) } };
+}
+
+/** A service has ended, or its checks have failed so often that the container is to end. */
+function recordEnd(before: Run, end: End & { critical: boolean }): Run {
+  const { name, status, how, critical } = end;
+  const run = happen(before, name, { type: "ended", end });
+  const [plan, service] = [run.services?.plans[name], run.managed[name]];
+  const isFatal = how === "unhealthy" ||
+    critical && (plan?.giveUp ? how === "itself" && service.state === "failed" : true);
+  const messages = reportEnd(end, isFatal, before.managed[name], service, plan);
+  const told = say(run, messages);
+  return isFatal && !run.stop ? stop(told, { status }) : told;
+}
+
+/** Without those of the services that are to end whose runsv is not listed any longer: they are down. */
+function withoutGone(run: Run): Run {
+  if (run.stop?.step !== "services" || !run.listed) return run;
+  const there = new Set(
+    run.listed.processes.map(({ program, name }) => program === "runsv" && name),
+  );
+  const gone = Object.keys(run.managed).filter((name) =>
+    run.managed[name].state === "stopping" && !there.has(name)
+  );
+  return gone.reduce((run, name) => happen(run, name, { type: "gone" }), run);
 }
 
 /** The list without those that have ended. During the other steps it is made anew now and then, and when no child is left. */
@@ -142,6 +198,10 @@ function recordExit(before: Run, exit: Exit): Run {
       const wasTerminated = fate?.terminatedAt !== undefined;
       return run.stop || wasTerminated ? run : abort(run, { status: 1 });
     }
+    case "check": {
+      const { status } = exit;
+      return happen(run, child.purpose.service, { type: "checked", status });
+    }
   }
 }
 
@@ -163,9 +223,7 @@ function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
     if (run.stop) return { ...run, stop: { ...run.stop, signal } };
     return hasBooted(run) ? stop(run, { signal }) : abort(run, { signal });
   }
-  if (signal === SERVICE_ENDED && run.services?.critical.length) {
-    return { ...run, serviceEnded: true };
-  }
+  if (signal === SERVICE_ENDED && awaitsEnds(run)) return { ...run, serviceEnded: true };
   return main ? toMain : run;
 }
 
@@ -186,7 +244,15 @@ function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signal
   const isAll = pids.includes(-1) && why === "terminate";
   const terminated = isAll ? [...pids, ...programs.keys()] : pids;
   const records = terminated.map((pid) => [pid, { ...run.ending[pid], ...changes(pid) }] as const);
-  return { ...run, ending: { ...run.ending, ...Object.fromEntries(records) } };
+  const signalled = { ...run, ending: { ...run.ending, ...Object.fromEntries(records) } };
+  if (why !== "terminate" || run.stop?.step !== "services") return signalled;
+  const names = run.listed?.processes.flatMap(({ pid, program, name }) =>
+    program === "runsv" && pids.includes(pid) ? [name] : []
+  );
+  return (names ?? []).reduce(
+    (run, name) => happen(run, name, { type: "told to end" }),
+    signalled,
+  );
 }
 
 /**
@@ -225,14 +291,16 @@ function abort(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   return say(stop(run, how), [ABORTED]);
 }
 
-/** Says each warning once. */
+/** Says each warning once, unless it repeats. */
 function say(run: Run, messages: readonly Message[]): Run {
-  const fresh = messages.filter(({ level, text }, index) =>
-    level === "info" ||
+  const fresh = messages.filter(({ level, text, repeats }, index) =>
+    level === "info" || repeats ||
     !run.warned.includes(text) && messages.findIndex((other) => other.text === text) === index
   );
   if (fresh.length === 0) return run;
-  const warned = fresh.filter(({ level }) => level === "warning").map(({ text }) => text);
+  const warned = fresh.filter(({ level, repeats }) => level === "warning" && !repeats).map((
+    { text },
+  ) => text);
   return {
     ...run,
     warned: [...run.warned, ...warned],

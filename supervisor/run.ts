@@ -4,10 +4,16 @@ import { type Environment } from "../env/environment.ts";
 import { type Scripts, type Stage } from "./scripts.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
+import { type End, type Ordered, type Seen, type Service } from "./service.ts";
 import { type Services } from "./services.ts";
+import { readTimeouts } from "./timeouts.ts";
 
 /** What a process that we watch is for. Every other child is an orphan: reaped and forgotten. */
-export type Purpose = { kind: "script"; stage: Stage } | { kind: "runit" } | { kind: "main" };
+export type Purpose =
+  | { kind: "script"; stage: Stage }
+  | { kind: "runit" }
+  | { kind: "main" }
+  | { kind: "check"; service: ByteString };
 
 /** A process that we started, and that still runs. Times are monotonic seconds. */
 export interface Child {
@@ -22,6 +28,7 @@ export interface Child {
 /** The steps of a shutdown, in order. */
 export type Step =
   | "startupScript"
+  | "drain"
   | "preShutdown"
   | "main"
   | "runit"
@@ -39,6 +46,8 @@ export interface Stop {
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
+  /** For how long everything still answered, in seconds. */
+  drained?: number;
   /** Where the shutdown is, and since when. */
   step: Step;
   since: number;
@@ -57,9 +66,10 @@ export interface Ending {
   refused?: boolean;
 }
 
-/** A line for standard error; `--quiet` leaves out `info`. */
+/** A line for standard error; `--quiet` leaves out `info`, and a warning is said once unless it `repeats`. */
 export interface Message {
   level: "info" | "warning";
+  repeats?: true;
   text: ByteString;
 }
 
@@ -91,8 +101,10 @@ export interface Run {
   runit: State;
   runitPid?: number;
   /** Absent until they have been prepared for runit. */
-  services?: Omit<Services, "warnings">;
-  /** A critical service has sent its signal; which one is to be found out. */
+  services?: PreparedServices;
+  /** The services that we look after, by name: where each is in its life. */
+  managed: Readonly<Record<ByteString, Service>>;
+  /** A service has sent the signal that it has ended; which one is to be found out. */
   serviceEnded: boolean;
   /** Signals that are still to be forwarded to the main command. */
   forward: readonly number[];
@@ -114,6 +126,9 @@ export interface Run {
   sleep: "allowed" | "woken" | "in vain";
 }
 
+/** Runit's services, when their warnings have been said. */
+export type PreparedServices = Omit<Services, "warnings" | "fault">;
+
 /** Why a signal is sent. */
 export type Why = "terminate" | "remind" | "kill" | "forward" | "continue";
 
@@ -124,7 +139,13 @@ export type Action =
   | { do: "findScripts"; stage: Stage }
   | { do: "skipScripts"; stage: Stage; scripts: readonly ByteString[] }
   | { do: "prepareServices" }
-  | { do: "findEndedService"; services: Omit<Services, "warnings"> }
+  | { do: "findEndedServices"; services: PreparedServices }
+  /** Starts services, looks whether they run, finds out why they are not ready. */
+  | {
+    do: "order" | "look" | "findReasons";
+    services: PreparedServices;
+    names: readonly ByteString[];
+  }
   | { do: "start"; purpose: Purpose; argv: readonly ByteString[] }
   | {
     do: "signal";
@@ -160,8 +181,11 @@ export type Event =
     }
     | { type: "scripts"; stage: Stage; scripts: Scripts }
     | { type: "services"; services: Services }
-    | { type: "serviceEnded"; name: ByteString; status: number }
-    | { type: "serviceRuns" }
+    | { type: "servicesEnded"; ends: readonly (End & { critical: boolean })[] }
+    | { type: "ordered"; results: readonly { name: ByteString; result: Ordered }[] }
+    | { type: "looked"; seen: readonly (Seen & { name: ByteString })[] }
+    /** What the check of each has printed last. */
+    | { type: "reasons"; outputs: readonly { name: ByteString; output: ByteString }[] }
     | { type: "started"; purpose: Purpose; name: ByteString; pid: number; ownsTerminal: boolean }
     | { type: "notStarted"; purpose: Purpose; name: ByteString; status: number; reason: ByteString }
     | { type: "signalled"; why: Why; pids: readonly number[]; refused: readonly number[] }
@@ -207,6 +231,7 @@ export function newRun(
     children: [],
     main: "absent",
     runit: "absent",
+    managed: {},
     serviceEnded: false,
     forward: [],
     suspended: false,
@@ -232,4 +257,16 @@ export function isCrowded({ pid, listSeconds }: Run): boolean {
 /** The child of this kind, if it runs. */
 export function childFor(run: Run, kind: Purpose["kind"]): Child | undefined {
   return run.children.find(({ purpose }) => purpose.kind === kind);
+}
+
+/** Whether the end of a service may concern us. */
+export function awaitsEnds({ services, managed }: Run): boolean {
+  return (services?.critical.length ?? 0) + Object.keys(managed).length > 0;
+}
+
+/** How long everything still answers after a stop signal, in seconds: not when the main command has ended, or a signal hurries. */
+export function drainSeconds({ environment, stop, main, runit }: Run): number {
+  const runs = main === "running" || runit === "running" && main === "absent";
+  const isAsked = stop?.signal !== undefined && stop.status === undefined && !stop.hurry;
+  return runs && isAsked ? readTimeouts(environment).timeouts.drain : 0;
 }

@@ -68,10 +68,12 @@ export interface Seen {
   hasNotified: boolean;
 }
 
+/** runsv was told to start a service; or could not be reached; or somebody has wanted the service down meanwhile. */
+export type Ordered = "up" | "unreachable" | "unwanted";
+
 /** What happens to a service. */
 export type Happening =
-  /** runsv was told to start it; or could not be reached; or somebody has wanted the service down meanwhile. */
-  | { type: "ordered"; result: "up" | "unreachable" | "unwanted" }
+  | { type: "ordered"; result: Ordered }
   | { type: "seen"; seen: Seen }
   | { type: "checked"; status: number }
   | { type: "ended"; end: End }
@@ -113,7 +115,7 @@ export function step(service: Service, happening: Happening, plan: Plan, now: nu
   }
 }
 
-function onOrder(service: Service, result: "up" | "unreachable" | "unwanted", now: number) {
+function onOrder(service: Service, result: Ordered, now: number): Service {
   switch (service.state) {
     case "waiting":
     case "backing off":

@@ -7,6 +7,7 @@ import {
   makeDirectory,
   makeLink,
   makeOld,
+  mayExecute,
   mayWrite,
   readFile,
   readLink,
@@ -16,6 +17,7 @@ import {
   unlink,
 } from "../posix/libc.ts";
 import { SERVICES } from "./conventions.ts";
+import { findFault, isManaged, parseGiveUp, parseNeeds, type Plan, type Plans } from "./plans.ts";
 import { parseSeconds } from "./timeouts.ts";
 import { makePrivateDirectory, PLACES } from "./private_directory.ts";
 import { readSwitches, type Switch } from "./switches.ts";
@@ -32,14 +34,23 @@ export interface Services {
   critical: readonly ByteString[];
   /** The services that are not stopped with the others; they end after the shutdown scripts. */
   last: readonly ByteString[];
+  /** What the services that we look after ask for. */
+  plans: Plans;
   warnings: readonly ByteString[];
+  /** Why they cannot be started at all. */
+  fault?: ByteString;
 }
 
 /** An empty directory, for a runsvdir that can run no service: each attempt would be an error, once a second. */
 const NO_SERVICES = "/usr/lib/baseimage/no_services";
 
-/** The `finish` of a critical service. A link to it can be executed even where the link is on a noexec file system. */
-export const FINISH = "/usr/lib/baseimage/finish_critical";
+/** The `finish` of a service whose end we must know. A link to it can be executed even where the link is on a noexec file system. */
+const FINISH = "/usr/lib/baseimage/report_end";
+/** Its `control/t`, which notes that it was told to end. */
+const TOLD = "/usr/lib/baseimage/told_to_end";
+
+/** What is in a file `down` of ours, which lets a service wait for what it needs. */
+const WAITS = "my_init starts this service when what it needs is ready.\n";
 
 /** The file in a service's directory that holds its own timeout. */
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
@@ -48,8 +59,10 @@ const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
  * Prepares the services for runit: each runsv needs a directory `supervise` beside its `run`. A service
  * where that, or what the environment's switches ask for, cannot be written, is moved: it gets a directory of links.
  * Then runsvdir is given a private directory, in which the other services are links to their own directories.
+ *
+ * @param wantsAllReady whether we must know of each service when it is ready
  */
-export function prepareServices(environment: Environment): Services {
+export function prepareServices(environment: Environment, wantsAllReady: boolean): Services {
   const warnings: ByteString[] = [];
   const attempt = (act: () => void) => {
     try {
@@ -69,10 +82,20 @@ export function prepareServices(environment: Environment): Services {
   for (const name of has(TIMEOUT_FILE)) {
     attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`));
   }
+  const plans = readPlans(names, switches, wantsAllReady, attempt);
+  const fault = findFault(plans, names);
+  if (fault !== undefined) {
+    return { directory: SERVICES, timeouts, critical, last, plans, warnings, fault };
+  }
+  const reporting = names.filter((name) =>
+    critical.includes(name) || plans[name] && isManaged(name, plans)
+  );
 
   const moved = names.filter((name) => {
     const own = `${SERVICES}/${name}`;
-    const isAsWanted = isAs(own, switches[name]) && (reportsEnd(own) || !critical.includes(name));
+    const isAsWanted = isAs(own, switches[name]) && !waits(own) &&
+      (reportsEnd(own) && notesTerm(own, plans[name]) || !reporting.includes(name)) &&
+      !plans[name]?.needs.length;
     return ![own, `${own}/log`].filter(isDirectory).every(isWritable) ||
       (!isAsWanted && !mayWrite(own));
   });
@@ -94,10 +117,89 @@ export function prepareServices(environment: Environment): Services {
   }
   for (const name of names) {
     const place = `${directory}/${name}`;
+    if (waits(place)) attempt(() => unlink(`${place}/down`));
     attempt(() => apply(switches[name], place));
-    if (critical.includes(name)) attempt(() => reportEnd(place));
+    if (reporting.includes(name)) attempt(() => reportEnd(place));
+    if (plans[name]) attempt(() => prepare(plans[name], place));
   }
-  return { directory, lock: moveTo?.lock, timeouts, critical, last, warnings };
+  return { directory, lock: moveTo?.lock, timeouts, critical, last, plans, warnings };
+}
+
+/** Reads what the services ask of us. Most ask nothing, and have no plan. */
+function readPlans(
+  names: readonly ByteString[],
+  switches: Readonly<Record<ByteString, Switch>>,
+  wantsAllReady: boolean,
+  attempt: (act: () => void) => void,
+): Plans {
+  const read = (name: ByteString, file: ByteString): ByteString | undefined => {
+    let text: ByteString | undefined;
+    const path = `${SERVICES}/${name}/${file}`;
+    if (stat(path)) attempt(() => text = readFile(path, 65536));
+    return text;
+  };
+  const parse = <T>(
+    name: ByteString,
+    file: ByteString,
+    parser: (text: ByteString) => T | undefined,
+    advice: string,
+  ): T | undefined => {
+    const text = read(name, file);
+    const value = text === undefined ? undefined : parser(text);
+    if (text === undefined || value !== undefined) return value;
+    attempt(() => {
+      throw new SystemError(`Ignoring ${SERVICES}/${name}/${file}`, advice);
+    });
+  };
+  const planOf = (name: ByteString): Plan => {
+    const own = `${SERVICES}/${name}`;
+    return {
+      needs: parseNeeds(read(name, "needs") ?? ""),
+      readyBy: mayExecute(`${own}/check`) ? "check" : "time",
+      backoff: parse(name, "backoff", parseSeconds, "it must hold seconds, such as 30, 30s or 2m"),
+      giveUp: parse(
+        name,
+        "give_up",
+        parseGiveUp,
+        "it must hold a number and a time, such as 5 in 60",
+      ),
+      unhealthy: stat(`${own}/unhealthy`) !== undefined,
+      down: switches[name] ? !switches[name].on : stat(`${own}/down`) !== undefined && !waits(own),
+    };
+  };
+  const all = Object.fromEntries(names.map((name) => [name, planOf(name)]));
+  const chosen = names.filter((name) => wantsAllReady || isManaged(name, all));
+  return Object.fromEntries(chosen.map((name) => [name, all[name]]));
+}
+
+/** Whether a service has a \`down\` of ours; in a moved one it may be a link to one that an earlier start has left. */
+function waits(service: ByteString): boolean {
+  const down = `${service}/down`;
+  return stat(down)?.type === "file" && readFile(down, WAITS.length) === WAITS;
+}
+
+/** Makes a service wait for what it needs, and clears what is left of an earlier start. */
+function prepare(plan: Plan, place: ByteString): void {
+  for (const file of ["told", "notified", "failures", "crashes"]) {
+    unlink(`${place}/supervise/${file}`);
+  }
+  if (plan.needs.length > 0 && !plan.down) {
+    createFile(`${place}/down`, WAITS, { mode: 0o644, uid: 0, gid: 0 });
+  }
+  if (notesTerm(place, plan)) return;
+  if (!isDirectory(`${place}/control`)) makeDirectory(`${place}/control`);
+  makeLink(TOLD, `${place}/control/t`);
+}
+
+/** Whether nothing is to be done so that \`report_end\` can tell an end that was ordered from a crash. */
+function notesTerm(service: ByteString, plan: Plan | undefined): boolean {
+  const isNeeded = plan && (plan.backoff ?? plan.giveUp) !== undefined;
+  return !isNeeded || lstat(`${service}/control/t`) !== undefined;
+}
+
+/** A service was started: it need not wait any more, and its \`down\` would only make \`sv status\` say something odd. */
+export function removeWait(place: ByteString): void {
+  if (waits(place)) unlink(`${place}/down`);
 }
 
 function listServices(): ByteString[] {
@@ -121,7 +223,8 @@ function copyAsLinks(from: ByteString, to: ByteString): void {
   makeDirectory(to);
   for (const name of listDirectory(from)) {
     if (name === "supervise") continue;
-    if (name === "log" && isDirectory(`${from}/log`)) copyAsLinks(`${from}/log`, `${to}/log`);
+    const isCopied = name === "log" || name === "control";
+    if (isCopied && isDirectory(`${from}/${name}`)) copyAsLinks(`${from}/${name}`, `${to}/${name}`);
     else makeLink(`${from}/${name}`, `${to}/${name}`);
   }
 }
@@ -159,15 +262,4 @@ function reportEnd(service: ByteString): void {
 function reportsEnd(service: ByteString): boolean {
   const target = readLink(`${service}/finish`);
   return target === FINISH || (target !== undefined && readLink(target) === FINISH);
-}
-
-/** Finds the critical service that has ended, and its status: 128 + n when signal n did it. */
-export function findEnded(
-  directory: ByteString,
-  critical: readonly ByteString[],
-): { name: ByteString; status: number } | undefined {
-  for (const name of critical) {
-    const file = `${directory}/${name}/supervise/ended`;
-    if (stat(file)) return { name, status: Number(readFile(file, 10)) };
-  }
 }

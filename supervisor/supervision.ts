@@ -10,7 +10,7 @@ import { nextTry, nextWarning, pauseEnd, type Service } from "./service.ts";
 const CHECK_SECONDS = 10;
 
 /** What is due, or until when nothing is. */
-export function supervise(run: Run): Action & { do: "wait" } | Exclude<Action, { do: "wait" }> {
+export function supervise(run: Run): Action {
   const { services, managed, now } = run;
   if (!services) return { do: "wait" };
   if (run.serviceEnded) return { do: "findEndedServices", services };

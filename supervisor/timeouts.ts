@@ -9,8 +9,10 @@ export interface Timeouts {
   remaining: number;
   /** For a shutdown script when there is no overall timeout. */
   script: number;
-  /** From the stop signal to the last process. */
+  /** From the stop signal to the last process, without the time to drain. */
   overall: number;
+  /** How long everything still answers after the stop signal. */
+  drain: number;
 }
 
 /** The timeouts where none are set. Docker kills a container after 10 seconds. */
@@ -39,11 +41,13 @@ export function readTimeouts(
     remaining: remaining ?? step,
     script: Math.max(process ?? step, DEFAULTS.step),
     overall: overall ?? (hasOwn ? Infinity : DEFAULTS.overall),
+    drain: chosen("DRAIN_SECONDS") ?? 0,
   };
   const taken = {
     KILL_PROCESS_TIMEOUT: timeouts.process,
     KILL_ALL_PROCESSES_TIMEOUT: timeouts.remaining,
     SHUTDOWN_TIMEOUT: timeouts.overall,
+    DRAIN_SECONDS: timeouts.drain,
   };
   const warnings = Object.entries(taken).flatMap(([name, seconds]) => {
     const text = get(environment, name);

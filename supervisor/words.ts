@@ -2,13 +2,16 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, signalName } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readTimeouts } from "./timeouts.ts";
-import { type Action, type Event, type Message, type Run } from "./run.ts";
+import { type Plan, type Plans, whoNeeds } from "./plans.ts";
+import { type Action, drainSeconds, type Event, type Message, type Run } from "./run.ts";
+import { type End, type Service } from "./service.ts";
 
 /** The messages before an action. Pure, as all of this file, which holds the words of a run and nothing else. */
 export function announce(action: Action, run: Run): Message[] {
   switch (action.do) {
     case "start": {
       const { argv, purpose: { kind } } = action;
+      if (kind === "check") return [];
       if (kind === "runit") return [info("Booting runit daemon...")];
       if (kind === "script" && argv[0] === ENABLE_INSECURE_KEY) {
         return [info("Installing insecure SSH key for user root")];
@@ -18,6 +21,9 @@ export function announce(action: Action, run: Run): Message[] {
     case "begin":
       if (action.step === "processes" && run.options.killAllOnExit) {
         return [info("Killing all processes...")];
+      }
+      if (action.step === "drain" && drainSeconds(run) > 0) {
+        return [info(`Draining for ${drainSeconds(run)} seconds...`)];
       }
       return action.step === "kill"
         ? [warning("Not all processes have exited in time. Forcing them to exit.")]
@@ -66,8 +72,10 @@ export function report(event: Event, run: Run): Message[] {
       return event.scripts.warnings.map(warning);
     case "services":
       return event.services.warnings.map(warning);
-    case "serviceEnded":
-      return [warning(`Critical service ${event.name} ended with status ${event.status}`)];
+    case "reasons":
+      return event.outputs.map(({ name, output }) =>
+        repeated(reasonOf(name, output, event.now, run))
+      );
     case "started":
       return event.purpose.kind === "runit" ? [info(`Runit started as PID ${event.pid}`)] : [];
     case "notStarted":
@@ -100,6 +108,8 @@ export function reportExit(exit: Exit, run: Run): Message[] {
   switch (purpose.kind) {
     case "main":
       return [info(`${name} exited with status ${describe(exit, ".")}`)];
+    case "check":
+      return [];
     case "runit":
       return run.stop ? [] : [warning(`Runit exited with status ${describe(exit)}`)];
     case "script": {
@@ -109,6 +119,72 @@ export function reportExit(exit: Exit, run: Run): Message[] {
         : [warning(`${name} failed with status ${describe(exit)}`)];
     }
   }
+}
+
+/** The messages after the end of a service, which was in the state `before` and now is `after`. */
+export function reportEnd(
+  { name, status, how, seconds }: End,
+  isFatal: boolean,
+  before: Service | undefined,
+  after: Service | undefined,
+  plan: Plan | undefined,
+): Message[] {
+  if (how === "unhealthy") return [warning(`Service ${name} is not healthy: ending the container`)];
+  const told: Message[] = [];
+  if (before && after && how === "itself" && after.toldAt !== before.toldAt) {
+    told.push(repeated(crash(name, status, seconds, before, after, plan)));
+  }
+  return isFatal
+    ? [...told, warning(`Critical service ${name} ended with status ${status}`)]
+    : told;
+}
+
+function crash(
+  name: ByteString,
+  status: number,
+  seconds: number,
+  before: Service,
+  after: Service,
+  plan: Plan | undefined,
+): ByteString {
+  if (after.state === "failed" && plan?.giveUp) {
+    const { ends, seconds } = plan.giveUp;
+    const often = `Service ${name} has ended ${ends} times in ${seconds} s`;
+    return `${often}, now with status ${status}: it stays down; \`sv up ${name}\` starts it again`;
+  }
+  const next = after.pause > 0 ? `; started again in ${after.pause} s` : "";
+  if (before.toldAt === undefined || before.untold === 0) {
+    return `Service ${name} ended with status ${status} after ${seconds} s${next}`;
+  }
+  const since = Math.round(after.since - before.toldAt);
+  const often = `${before.untold + 1} times in ${since} s`;
+  return `Service ${name} keeps ending: ${often}, now with status ${status}${next}`;
+}
+
+/** Why others still wait for a service. */
+function reasonOf(name: ByteString, output: ByteString, now: number, run: Run): ByteString {
+  const { state, unreadySince, checkStatus, status } = run.managed[name];
+  const plans: Plans = run.services?.plans ?? {};
+  const waiting = whoNeeds(name, plans).filter((other) => run.managed[other].state === "waiting");
+  const who = waiting.length > 0 ? waiting.join(", ") : "the command";
+  const verb = waiting.length > 1 ? "wait" : "waits";
+  const begun = `${who} ${verb} for service ${name}`;
+  if (state === "down") return `${begun}, which is down: \`sv up ${name}\` starts it`;
+  if (state === "failed") return `${begun}, which stays down; \`sv up ${name}\` starts it`;
+  const last = output === "" ? "" : `, and prints: ${output}`;
+  const reason = checkStatus !== undefined && state === "starting"
+    ? `its check ends with status ${checkStatus}${last}`
+    : status !== undefined
+    ? `it has ended with status ${status}`
+    : plans[name].readyBy === "notification"
+    ? "it does not say that it is ready"
+    : "it is not up";
+  return `${begun}, not ready after ${Math.round(now - unreadySince)} s: ${reason}`;
+}
+
+/** The services cannot be started in the order that they ask for. */
+export function faultOf(fault: ByteString): Message {
+  return warning(fault);
 }
 
 /** Said once, however many there are. */
@@ -144,4 +220,8 @@ function info(text: ByteString): Message {
 
 function warning(text: ByteString): Message {
   return { level: "warning", text };
+}
+
+function repeated(text: ByteString): Message {
+  return { level: "warning", repeats: true, text };
 }

@@ -7,6 +7,7 @@ const defaults = {
   runit: true,
   killAllOnExit: true,
   quiet: false,
+  waitReady: false,
   command: [] as string[],
 };
 
@@ -31,6 +32,7 @@ Deno.test("readOptions() knows every option, and an unambiguous beginning of one
     "--skip-runit",
     "--no-kill",
     "--qu",
+    "--wait",
     "true",
   ];
   assertEquals(readOptions(words), {
@@ -39,6 +41,7 @@ Deno.test("readOptions() knows every option, and an unambiguous beginning of one
     runit: false,
     killAllOnExit: false,
     quiet: true,
+    waitReady: true,
     command: ["true"],
   });
 });

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type ByteString } from "../../posix/bytes.ts";
 import { signalName, SIGNALS } from "../../posix/signals.ts";
 import { type Environment, without, withVariables } from "../../env/environment.ts";
@@ -9,11 +9,14 @@ import {
   reloadFrom,
   withoutSecrets,
 } from "../../env/policy.ts";
+import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
+import { findFault, type Plan, type Plans } from "../../supervisor/plans.ts";
 import { type Stage } from "../../supervisor/scripts.ts";
 import { next } from "../../supervisor/next.ts";
 import { type Options, readOptions } from "../../supervisor/options.ts";
 import { type ProcessInfo } from "../../supervisor/processes.ts";
 import { record } from "../../supervisor/record.ts";
+import { type End } from "../../supervisor/service.ts";
 import { type Action, type Event, nameOf, newRun, type Run } from "../../supervisor/run.ts";
 import { announce } from "../../supervisor/words.ts";
 
@@ -33,6 +36,10 @@ export interface World {
   timeouts?: Record<string, number>;
   critical?: string[];
   last?: string[];
+  /** What services ask of us. */
+  plans?: Record<string, Partial<Plan>>;
+  /** What somebody does by `sv`, by seconds. */
+  orders?: [seconds: number, order: "up" | "down" | "restart", service: string][];
   /** Processes that nobody watches. */
   others?: string[];
   /** Signals from outside, by seconds. */
@@ -55,7 +62,28 @@ export interface Behaviour {
   childless?: "down" | "before finish";
   /** Cannot be started. */
   cannotStart?: 126 | 127;
+  /** Of a service with a plan: it is ready so many seconds after its start; without it at once. */
+  readyAfter?: number;
+  /** It ends by itself so many seconds after its start, each time or the first times. */
+  crashesAfter?: number | number[];
 }
+
+/** A service with a plan, as its runsv has it. */
+interface Unit {
+  name: string;
+  plan: Plan;
+  behaviour: Behaviour;
+  upSince?: number;
+  isWanted: boolean;
+  starts: number;
+  /** When it ends by itself, and when runsv starts it again. */
+  crashesAt: number;
+  startsAt: number;
+  /** What `report_end` has written. */
+  end?: Omit<End, "name">;
+}
+
+const NO_PLAN: Plan = { needs: [], readyBy: "time", unhealthy: false, down: false };
 
 interface Living extends ProcessInfo {
   behaviour: Behaviour;
@@ -141,6 +169,64 @@ export function live(world: World): Told {
     };
   };
 
+  const plans: Plans = Object.fromEntries(
+    Object.entries(world.plans ?? {}).map(([name, plan]) => [name, { ...NO_PLAN, ...plan }]),
+  );
+  const units: Unit[] = Object.keys(plans).map((name) => ({
+    name,
+    plan: plans[name],
+    behaviour: world.programs?.[name] ?? {},
+    isWanted: plans[name].needs.length === 0 && !plans[name].down,
+    starts: 0,
+    crashesAt: Infinity,
+    startsAt: Infinity,
+  }));
+  const orders = [...world.orders ?? []];
+  const unitOf = (name: string) => units.find((unit) => unit.name === name)!;
+  const isUp = ({ upSince }: Unit) => upSince !== undefined;
+  const isReady = ({ upSince, behaviour: { readyAfter = 0 } }: Unit) =>
+    upSince !== undefined && now >= upSince + readyAfter;
+  const startUnit = (unit: Unit) => {
+    const { crashesAfter = [] } = unit.behaviour;
+    const after = typeof crashesAfter === "number" ? crashesAfter : crashesAfter[unit.starts];
+    Object.assign(unit, { upSince: now, isWanted: true, startsAt: Infinity });
+    unit.starts++;
+    unit.crashesAt = now + (after ?? Infinity);
+    tell(`(${unit.name} starts)`);
+  };
+  const endUnit = (unit: Unit, how: End["how"]) => {
+    const { plan: { backoff, giveUp }, upSince = now, behaviour: { status = 1 } } = unit;
+    const isHeld = how === "down" || how === "itself" && (backoff ?? giveUp) !== undefined;
+    unit.end = { status: how === "itself" ? status : 143, how, seconds: Math.floor(now - upSince) };
+    unit.isWanted = !isHeld;
+    unit.startsAt = isHeld ? Infinity : Math.max(now, upSince + 1);
+    unit.upSince = undefined;
+    unit.crashesAt = Infinity;
+    tell(how === "down" ? `(${unit.name} is down)` : `(${unit.name} ends)`);
+  };
+  /** What is due in the services; says whether one of them has sent its signal. */
+  const liveUnits = (): boolean => {
+    for (const unit of units) {
+      if (!alive().some(({ program, name }) => program === "runsv" && name === unit.name)) {
+        Object.assign(unit, { upSince: undefined, crashesAt: Infinity, startsAt: Infinity });
+      }
+    }
+    while (orders[0]?.[0] <= now) {
+      const [, order, name] = orders.shift()!;
+      const unit = unitOf(name);
+      if (order === "up" && !isUp(unit)) startUnit(unit);
+      if (order === "down" && !isUp(unit)) unit.isWanted = false;
+      if (order !== "up" && isUp(unit)) {
+        endUnit(unit, order);
+        return true;
+      }
+    }
+    const crashed = units.find(({ crashesAt }) => crashesAt <= now);
+    if (crashed) endUnit(crashed, "itself");
+    for (const unit of units) if (unit.startsAt <= now) startUnit(unit);
+    return crashed !== undefined;
+  };
+
   const act = (action: Action, run: Run): Event => {
     for (const { text } of announce(action, run)) tell(text);
     switch (action.do) {
@@ -164,26 +250,57 @@ export function live(world: World): Told {
       case "prepareServices": {
         const [directory, warnings] = ["/etc/service", [] as string[]];
         const { timeouts = {}, critical = [], last = [] } = world;
-        const services = { directory, timeouts, critical, last, warnings };
+        const fault = findFault(plans, world.services ?? []);
+        const services = { directory, timeouts, critical, last, plans, warnings, fault };
         return { now, type: "services", services };
       }
-      case "findEndedService": {
-        const ended = living.find(({ name, endsAt }) =>
-          action.services.critical.includes(name) && endsAt <= now
-        );
-        return ended
-          ? { now, type: "serviceEnded", name: ended.name, status: ended.status }
-          : { now, type: "serviceRuns" };
+      case "findEndedServices": {
+        const { critical } = action.services;
+        const ended = living.filter(({ name, endsAt }) => critical.includes(name) && endsAt <= now)
+          .map(({ name, status }): End => ({ name, status, how: "itself", seconds: 0 }));
+        const reported = units.flatMap(({ name, end }) => end ? [{ name, ...end }] : []);
+        for (const unit of units) unit.end = undefined;
+        const ends = [...ended, ...reported].map((end) => ({
+          ...end,
+          critical: critical.includes(end.name),
+        }));
+        return { now, type: "servicesEnded", ends };
+      }
+      case "order": {
+        const results = action.names.map((name) => {
+          startUnit(unitOf(name));
+          return { name, result: "up" as const };
+        });
+        return { now, type: "ordered", results };
+      }
+      case "look": {
+        const seen = action.names.map((name) => {
+          const unit = unitOf(name);
+          const process = isUp(unit) ? "run" as const : "down" as const;
+          const seconds = now - (unit.upSince ?? now);
+          return { name, process, seconds, isWanted: unit.isWanted, hasNotified: isReady(unit) };
+        });
+        return { now, type: "looked", seen };
+      }
+      case "findReasons": {
+        const outputs = action.names.map((name) => ({ name, output: "" }));
+        return { now, type: "reasons", outputs };
       }
       case "start": {
         const [name] = action.argv;
         const status = world.programs?.[name]?.cannotStart;
         const { purpose } = action;
         if (status) return { now, type: "notStarted", purpose, name, status, reason: "because" };
-        const pid = begin(name);
+        const pid = purpose.kind === "check"
+          ? begin(name, "check", 1, {
+            endsAfter: 0.01,
+            status: isReady(unitOf(purpose.service)) ? 0 : 1,
+          })
+          : begin(name);
         if (purpose.kind === "runit") {
           for (const service of world.services ?? []) begin(service, "runsv", pid);
           for (const one of living) if (one.parent === pid) behave(one, world);
+          for (const unit of units) if (unit.isWanted) startUnit(unit);
         }
         return {
           now,
@@ -201,20 +318,41 @@ export function live(world: World): Told {
         return { now, type: "signalled", why: action.why, pids: action.pids, refused: [] };
       }
       case "list":
-        return { now, type: "listed", seconds: 0, processes: alive().flatMap(withService) };
+        return {
+          now,
+          type: "listed",
+          seconds: 0,
+          processes: alive().flatMap((one) => withService(one, units)),
+        };
       case "begin":
         return { now, type: "began", step: action.step };
       case "wait": {
         const ended = living.find((one) => !one.reaped && one.endsAt <= now);
         if (ended) return reap(ended);
+        if (action.until !== undefined && !run.stop) {
+          assert(isWaitedFor(run), `A timer is left: ${story.join("\n")}`);
+        }
         const ends = living.filter((one) => !one.reaped).map(({ endsAt }) => endsAt);
-        const until = Math.min(action.until ?? Infinity, signals[0]?.[0] ?? Infinity, ...ends);
+        const until = Math.min(
+          action.until ?? Infinity,
+          signals[0]?.[0] ?? Infinity,
+          orders[0]?.[0] ?? Infinity,
+          ...ends,
+          ...units.flatMap(({ crashesAt, startsAt }) => [crashesAt, startsAt]),
+        );
         if (until === Infinity) throw new Error(`Nothing will ever happen: ${story.join("\n")}`);
         now = Math.max(now, until);
         if (signals[0]?.[0] <= now) {
           const [, signal] = signals.shift()!;
           tell(`(received ${signalName(signal)})`);
           return { now, type: "received", received: { signal, fromTerminal: false } };
+        }
+        if (liveUnits()) {
+          return {
+            now,
+            type: "received",
+            received: { signal: SERVICE_ENDED, fromTerminal: false },
+          };
         }
         const next = living.find((one) => !one.reaped && one.endsAt <= now);
         return next ? reap(next) : { now, type: "time" };
@@ -259,10 +397,19 @@ export function live(world: World): Told {
   throw new Error(`It never ends: ${story.slice(0, 50).join("\n")}`);
 }
 
+/** Whether there is a reason for a timer while nobody stops the container: a pause, or somebody who waits. */
+function isWaitedFor({ managed, options: { waitReady }, main }: Run): boolean {
+  const states = Object.values(managed).map(({ state }) => state);
+  return states.includes("waiting") || states.includes("backing off") ||
+    waitReady && main === "absent";
+}
+
 /** A runsv and what it looks after; other processes alone. */
-function withService(one: Living): ProcessInfo[] {
+function withService(one: Living, units: readonly Unit[]): ProcessInfo[] {
   const { behaviour: { childless }, endsAt: _, status: _status, reaped: _reaped, ...info } = one;
   if (info.program !== "runsv") return [info];
+  const isDown = units.some(({ name, upSince }) => name === one.name && upSince === undefined);
+  if (isDown) return [{ ...info, service: 0 }];
   if (childless) return [{ ...info, service: childless === "down" ? 0 : 999 }];
   const pid = 1000 + info.pid;
   return [

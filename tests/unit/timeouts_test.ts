@@ -15,7 +15,7 @@ Deno.test("parseSeconds() understands seconds, fractions and units, and nothing 
 
 Deno.test("readTimeouts() takes 5, 5 and 9 seconds where nothing is set", () => {
   assertEquals(readTimeouts([]), {
-    timeouts: { process: 5, remaining: 5, script: 5, overall: 9 },
+    timeouts: { process: 5, remaining: 5, script: 5, overall: 9, drain: 0 },
     warnings: [],
   });
 });
@@ -30,8 +30,8 @@ Deno.test("readTimeouts() has no overall timeout where a step or a service has o
 
 Deno.test("SHUTDOWN_TIMEOUT alone gives each step more, or what it had", () => {
   const timeouts = (seconds: string) => readTimeouts([["SHUTDOWN_TIMEOUT", seconds]]).timeouts;
-  assertEquals(timeouts("18"), { process: 10, remaining: 10, script: 10, overall: 18 });
-  assertEquals(timeouts("3"), { process: 5, remaining: 5, script: 5, overall: 3 });
+  assertEquals(timeouts("18"), { process: 10, remaining: 10, script: 10, overall: 18, drain: 0 });
+  assertEquals(timeouts("3"), { process: 5, remaining: 5, script: 5, overall: 3, drain: 0 });
   const chosen = readTimeouts([["SHUTDOWN_TIMEOUT", "18"], ["KILL_PROCESS_TIMEOUT", "2"]]).timeouts;
   assertEquals([chosen.process, chosen.remaining], [2, 10]);
 });

@@ -1,0 +1,97 @@
+import { type ByteString, toBytes } from "../posix/bytes.ts";
+import { readRegularFile, stat, SystemError, unlink, writeToPipe } from "../posix/libc.ts";
+import { type End, type Ordered, type Seen } from "./service.ts";
+
+// What runsv and those who work for us leave in a service's directory `supervise`. `place` is the service's directory, as
+// runsvdir has it.
+
+/** Where a service says that it is ready. */
+export const NOTIFIED = "supervise/notified";
+
+interface Status {
+  process: "down" | "run" | "finish";
+  pid: number;
+  isWanted: boolean;
+  /** Since when it has been so, in Unix' seconds. */
+  since: number;
+  /** When runsv wrote it. */
+  writtenAt: number;
+}
+
+/** Looks how a service is. */
+export function look(place: ByteString): Seen {
+  const status = readStatus(place);
+  if (!status) return { process: "none", seconds: 0, isWanted: false, hasNotified: false };
+  const { process, pid, isWanted, since } = status;
+  const hasNotified = read(`${place}/${NOTIFIED}`, 20).trim() === `${pid}`;
+  return { process, seconds: Date.now() / 1000 - since, isWanted, hasNotified };
+}
+
+/** What runsv writes when it is told something is older than that, if nobody has told it anything since. Seconds. */
+const WRITING_SECONDS = 0.3;
+
+/**
+ * Has runsv start a service, unless somebody has said meanwhile that it is to be down: runsv then writes its status anew,
+ * and nothing is different in it but the time at which it was written.
+ */
+export function order(place: ByteString): Ordered {
+  const status = readStatus(place);
+  if (!status) return "unreachable";
+  const { process, isWanted, since, writtenAt } = status;
+  if (process === "down" && !isWanted && writtenAt > since + WRITING_SECONDS) {
+    unlink(`${place}/supervise/crashes`);
+    return "unwanted";
+  }
+  return writeToPipe(`${place}/supervise/control`, "u") ? "up" : "unreachable";
+}
+
+/** Takes what `report_end` has written. */
+export function takeEnd(place: ByteString): Omit<End, "name"> | undefined {
+  const file = `${place}/supervise/ended`;
+  const [status, how, seconds] = read(file, 100).trim().split(" ");
+  if (seconds === undefined) return undefined;
+  unlink(file);
+  const ways: Record<string, End["how"]> = {
+    restart: "restart",
+    down: "down",
+    unhealthy: "unhealthy",
+  };
+  return { status: Number(status), how: ways[how] ?? "itself", seconds: Number(seconds) };
+}
+
+/** The last line that a service's check has printed. */
+export function lastOutput(place: ByteString): ByteString {
+  const lines = read(`${place}/supervise/checked`, 4096).split("\n");
+  const last = lines.map((line) => line.trim()).findLast((line) => line !== "") ?? "";
+  // deno-lint-ignore no-control-regex
+  return last.slice(0, 200).replaceAll(/[\x00-\x1f\x7f]/g, "?");
+}
+
+/** What runsv says; nothing when there is no runsv, of which an earlier one may have left a status. */
+function readStatus(place: ByteString): Status | undefined {
+  if (!writeToPipe(`${place}/supervise/ok`, "")) return undefined;
+  const file = `${place}/supervise/status`;
+  const bytes = toBytes(read(file, 20));
+  const written = stat(file);
+  if (bytes.length < 20 || !written) return undefined;
+  const view = new DataView(bytes.buffer);
+  const EPOCH = 2n ** 62n + 10n; // As a TAI64N label: 1970, and TAI was ten seconds ahead.
+  const since = Number(view.getBigUint64(0) - EPOCH) + view.getUint32(8) / 1e9;
+  return {
+    process: (["down", "run", "finish"] as const)[view.getUint8(19)] ?? "down",
+    pid: view.getUint32(12, true),
+    isWanted: view.getUint8(17) === "u".charCodeAt(0),
+    since,
+    writtenAt: written.modifiedAt,
+  };
+}
+
+/** The beginning of a file; nothing when it cannot be read. */
+function read(file: ByteString, limit: number): ByteString {
+  try {
+    return readRegularFile(file, limit);
+  } catch (error) {
+    if (error instanceof SystemError) return "";
+    throw error;
+  }
+}
