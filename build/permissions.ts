@@ -1,4 +1,4 @@
-// All that the two programs may do with Deno's own means: load libc. Read by build.ts and by the tests.
+// All that the two programs may do with Deno's own means: load libc. Read by programs.ts and by the tests.
 
 export const targets = {
   "x86_64-unknown-linux-gnu": {

@@ -10,13 +10,13 @@ const version = "2.3.3";
 const needed = ["bash", "dirname", "sed", "sha256sum", "uname", "mkdir", "mktemp", "ln", "readlink"]
   .concat("cut", "mv", "rm", "chmod", "tar", "gzip");
 
-/** A project of tools/deno alone, on a machine that has a few programs, and these scripts. */
+/** A project of build/deno alone, on a machine that has a few programs, and these scripts. */
 async function fresh(scripts: Record<string, string> = {}) {
   const folder = await Deno.makeTempDir({ prefix: "deno-" });
-  const [tools, bin] = ["tools", "bin"].map((it) => join(folder, it));
-  await $`mkdir ${tools} ${bin}`;
+  const [build, bin] = ["build", "bin"].map((it) => join(folder, it));
+  await $`mkdir ${build} ${bin}`;
   for (const it of ["deno", "pinned"]) {
-    await Deno.copyFile(join(projectFolder, "tools", it), join(tools, it));
+    await Deno.copyFile(join(projectFolder, "build", it), join(build, it));
   }
   for (const it of needed) await Deno.symlink(await $`which ${it}`.text(), join(bin, it));
   for (const [name, text] of Object.entries(scripts)) {
@@ -27,7 +27,7 @@ async function fresh(scripts: Record<string, string> = {}) {
     bin,
     cached: join(folder, ".cache/bin", `deno-${version}`),
     run: async () => {
-      const { code, stdout, stderr } = await $`${join(tools, "deno")} --version`
+      const { code, stdout, stderr } = await $`${join(build, "deno")} --version`
         .clearEnv().env({ PATH: bin }).stdout("piped").stderr("piped").noThrow();
       return { status: code, stdout, stderr };
     },
@@ -88,7 +88,7 @@ Deno.test("a changed file in .cache is not run, but got anew", async () => {
 
 Deno.test("a base binary with another checksum is taken neither from DENORT_BIN nor from .cache", async () => {
   await using project = await fresh();
-  for (const it of ["deno.json", "deno.lock", "main.ts", "init.ts", "setuser.ts", "tools"]) {
+  for (const it of ["deno.json", "deno.lock", "main.ts", "init.ts", "setuser.ts", "build"]) {
     await copy(join(projectFolder, it), join(project.folder, it), { overwrite: true });
   }
   for (const it of ["env", "native", "posix", "supervisor"]) {
@@ -97,22 +97,22 @@ Deno.test("a base binary with another checksum is taken neither from DENORT_BIN 
   const cached = join(project.folder, ".cache", `denort-${version}-${Deno.build.target}`);
   await $`mkdir ${join(project.folder, ".cache")}`;
   await Deno.writeTextFile(cached, impostor);
-  const build = (env: Record<string, string>) =>
-    $`${Deno.execPath()} run -A ${join(project.folder, "tools/build.ts")}`
+  const make = (env: Record<string, string>) =>
+    $`${Deno.execPath()} run -A ${join(project.folder, "build/programs.ts")}`
       .cwd(project.folder).clearEnv()
       .env({ PATH: project.bin, DENO_DIR: Deno.env.get("DENO_DIR"), HTTPS_PROXY: nobody, ...env })
       .stdout("piped").stderr("piped").noThrow();
 
-  const given = await build({ DENORT_BIN: "/bin/true" });
+  const given = await make({ DENORT_BIN: "/bin/true" });
   assertEquals([given.code, given.stderr.trimEnd().split("\n").length], [1, 1], given.stderr);
   assertStringIncludes(given.stderr, "DENORT_BIN: /bin/true has another checksum than denort");
-  const unreachable = await build({});
+  const unreachable = await make({});
   assertEquals(unreachable.code, 1);
   assertStringIncludes(unreachable.stderr, "dl.deno.land: out of reach; PyPI: ");
 });
 
 Deno.test("every task goes through the pinned Deno, whichever one it was started by", () => {
   for (const [name, { command }] of Object.entries(config.tasks)) {
-    assertEquals(command.split(" ")[0], "tools/deno", name);
+    assertEquals(command.split(" ")[0], "build/deno", name);
   }
 });

@@ -1,4 +1,4 @@
-// What the other tools share: where the project is, and how they talk to whoever runs them.
+// What all that is run here shares: where the project is, and how they talk to whoever runs them.
 
 import $ from "@david/dax";
 import { parseArgs } from "@std/cli/parse-args";

@@ -1,4 +1,4 @@
-// Makes sure that docker's engine answers. Called by image.ts, run.ts and tests.ts.
+// Makes sure that docker's engine answers. Called by image.ts.
 // Afterwards: it does; where it was missing it is installed and running, and goes on running.
 
 import $ from "@david/dax";

@@ -4,8 +4,8 @@
 import $ from "@david/dax";
 import { walk } from "@std/fs";
 import { join, relative } from "@std/path";
-import { buildImage } from "./image.ts";
-import { ensureProgram } from "./packages.ts";
+import { buildImage } from "../build/image.ts";
+import { ensureProgram } from "../build/packages.ts";
 import {
   exists,
   Problem,
@@ -14,7 +14,7 @@ import {
   runTool,
   say,
   withFolder,
-} from "./project.ts";
+} from "../build/project.ts";
 
 const usage = `Usage: deno task test [FILE...]
 
@@ -33,7 +33,7 @@ const oldest = "ubuntu:16.04";
 const smoke = ["tests/image/smoke_test.ts"];
 const bases: Record<string, string[]> = {
   [oldest]: [""],
-  "ubuntu:24.04": ["tests/readme/", ...smoke],
+  "ubuntu:24.04": ["tests/original_readme/", "tests/repository/readme_test.ts", ...smoke],
   "ubuntu:22.04": smoke,
   "debian:12": smoke,
 };

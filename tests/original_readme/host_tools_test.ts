@@ -1,6 +1,6 @@
 // "Using docker-ssh and docker-bash": the tools for docker's host
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ensureProgram } from "../../tools/packages.ts";
+import { ensureProgram } from "../../build/packages.ts";
 import { type Container, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";

@@ -1,14 +1,14 @@
-// What all tasks and tools do with their command lines
+// What everything that is run here does with its command line
 import $ from "@david/dax";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { projectFolder } from "./project.ts";
 
 const tools = [
-  "tools/build.ts",
-  "tools/image.ts",
-  "tools/tests.ts",
-  "tools/run.ts",
+  "build/programs.ts",
+  "build/image.ts",
+  "tests/run.ts",
+  "build/run.ts",
   "bench/start_and_stop.ts",
 ];
 
@@ -38,7 +38,7 @@ for (const tool of tools) {
   });
 }
 
-for (const tool of ["tools/build.ts", "tools/image.ts", "bench/start_and_stop.ts"]) {
+for (const tool of ["build/programs.ts", "build/image.ts", "bench/start_and_stop.ts"]) {
   Deno.test(`${tool} refuses a word, since it takes none`, async () => {
     assertEquals(
       await run(tool, "x86_64"),
@@ -47,21 +47,21 @@ for (const tool of ["tools/build.ts", "tools/image.ts", "bench/start_and_stop.ts
   });
 }
 
-Deno.test("tools/build.ts says for what it can build", async () => {
+Deno.test("build/programs.ts says for what it can build", async () => {
   const choice = "choose x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu";
   assertEquals(
-    await run("tools/build.ts", "--target=mips"),
+    await run("build/programs.ts", "--target=mips"),
     problem(`cannot build for mips: ${choice}`),
   );
   assertEquals(
-    await run("tools/build.ts", "--target"),
+    await run("build/programs.ts", "--target"),
     problem("--target needs a value; --help shows how it is used"),
   );
 });
 
-Deno.test("tools/tests.ts says which file is not there", async () => {
+Deno.test("tests/run.ts says which file is not there", async () => {
   assertEquals(
-    await run("tools/tests.ts", "nosuch_test.ts"),
+    await run("tests/run.ts", "nosuch_test.ts"),
     problem("there is no nosuch_test.ts"),
   );
 });
@@ -69,16 +69,16 @@ Deno.test("tools/tests.ts says which file is not there", async () => {
 Deno.test("a fault of a tool is one line, and where it happened can be found", async () => {
   const folder = await Deno.makeTempDir({ prefix: "fault-" });
   try {
-    await $`mkdir ${folder}/tools`;
-    await Deno.copyFile(join(projectFolder, "tools/project.ts"), `${folder}/tools/project.ts`);
+    await $`mkdir ${folder}/build`;
+    await Deno.copyFile(join(projectFolder, "build/project.ts"), `${folder}/build/project.ts`);
     await Deno.writeTextFile(
-      `${folder}/tools/faulty.ts`,
+      `${folder}/build/faulty.ts`,
       `import { runTool } from "./project.ts";
        await runTool(function faulty() { throw new TypeError("one\\ntwo"); });`,
     );
     const config = join(projectFolder, "deno.json");
     const { code, stderr } =
-      await $`${Deno.execPath()} run --allow-all --config ${config} ${folder}/tools/faulty.ts`
+      await $`${Deno.execPath()} run --allow-all --config ${config} ${folder}/build/faulty.ts`
         .stderr("piped").noThrow();
     assertEquals([code, stderr], [
       1,

@@ -4,7 +4,7 @@ import { copy } from "@std/fs";
 import { join } from "@std/path";
 import { Derived, docker, uniqueName } from "../tests/support/container.ts";
 import { makeBase, releases } from "./base.ts";
-import { ensureProgram } from "./packages.ts";
+import { ensureProgram } from "../build/packages.ts";
 
 /** debootstrap with no script but these, which all others lead to: every release is younger than this one. */
 const scripts = ["gutsy", "sid"];

@@ -1,6 +1,6 @@
 import $ from "@david/dax";
 import { assert, assertEquals } from "@std/assert";
-import { projectFolder } from "./project.ts";
+import { projectFolder } from "../../build/project.ts";
 
 Deno.test("a checkout has no line ends of Windows, which would break scripts", async () => {
   // Each line: in the index, in the working tree, the attributes; then the file.

@@ -1,7 +1,7 @@
 // "Login to the container, or running a command inside it, via SSH"
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { ensureProgram } from "../../tools/packages.ts";
+import { ensureProgram } from "../../build/packages.ts";
 import { type Container, derive, runContainer, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";

@@ -1,12 +1,12 @@
-// Gets the image that ours is built on. Called by image.ts.
+// Gets the image that ours is built on. Called by build/image.ts.
 // Afterwards: docker has it. Where it cannot be pulled it was made from the distribution's own archive, signatures
 // checked, with all updates.
 
 import $ from "@david/dax";
 import { join } from "@std/path";
-import { ensureProgram } from "./packages.ts";
-import { runQuietly } from "./progress.ts";
-import { Problem, say, sha256, withFolder } from "./project.ts";
+import { ensureProgram } from "../build/packages.ts";
+import { runQuietly } from "../build/progress.ts";
+import { Problem, say, sha256, withFolder } from "../build/project.ts";
 
 export interface Release {
   distribution: "ubuntu" | "debian";

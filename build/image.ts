@@ -1,12 +1,12 @@
-// Makes the image. Run by `deno task image` and by run.ts and tests.ts.
+// Makes the image. Run by `deno task image` and by run.ts and tests/run.ts.
 // Afterwards: docker has NAME:VERSION and NAME:latest, made from the sources as they are.
 // From the environment: NAME, VERSION, BASE_IMAGE, and DISABLE_SYSLOG, DISABLE_SSH, DISABLE_CRON.
 
 import $ from "@david/dax";
 import { walk } from "@std/fs";
 import { join, relative } from "@std/path";
-import { ensureBase, requireFitBase } from "./base.ts";
-import { build, thisMachine, version } from "./build.ts";
+import { ensureBase, requireFitBase } from "../base/base.ts";
+import { build, thisMachine, version } from "./programs.ts";
 import { ensureDocker } from "./engine.ts";
 import { targets } from "./permissions.ts";
 import { runQuietly } from "./progress.ts";

@@ -1,4 +1,4 @@
-// Gets the base binary of `deno compile`, denort. Called by build.ts.
+// Gets the base binary of `deno compile`, denort. Called by programs.ts.
 // Afterwards: the one for the target is in .cache/, unless DENORT_BIN names another.
 
 import $ from "@david/dax";
@@ -26,7 +26,7 @@ export async function readDenort(target: Target): Promise<Uint8Array> {
     if (await sha256(denort) === pinned) return denort;
     throw new Problem(
       `DENORT_BIN: ${given} has another checksum than denort ${version} for ${target} in ` +
-        "tools/pinned: give that one, or unset DENORT_BIN to have it fetched",
+        "build/pinned: give that one, or unset DENORT_BIN to have it fetched",
     );
   }
   const file = join(cacheFolder, `denort-${version}-${target}`);
@@ -38,7 +38,7 @@ export async function readDenort(target: Target): Promise<Uint8Array> {
 }
 
 async function readPin(target: Target): Promise<string> {
-  const file = "tools/pinned";
+  const file = "build/pinned";
   const start = `denort ${targets[target].machine} ${version} `;
   const lines = (await Deno.readTextFile(join(projectFolder, file))).split("\n");
   const line = lines.find((it) => it.startsWith(start));
@@ -59,7 +59,7 @@ async function fetchDenort(
   for (const [name, source] of Object.entries({ "dl.deno.land": fromDeno, PyPI: fromPyPI })) {
     try {
       const denort = await source(target, folder);
-      if (await sha256(denort) !== pinned) throw new Error("another checksum than in tools/pinned");
+      if (await sha256(denort) !== pinned) throw new Error("another checksum than in build/pinned");
       const unfinished = join(folder, "denort");
       await Deno.writeFile(unfinished, denort);
       await Deno.rename(unfinished, file);
