@@ -5,7 +5,7 @@ CMD = ls /
 deno = build/deno run -A
 export NAME VERSION BASE_IMAGE
 
-.PHONY: help run test build binaries ok clean
+.PHONY: help run test build binaries clean
 
 help: ## This table
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -13,7 +13,7 @@ help: ## This table
 run: ## A container of the image runs CMD="ls /" under my_init; what is missing is fetched and built
 	@$(deno) build/run.ts -- $(CMD)
 
-test: ## All tests; the last line says how many passed and failed
+test: ## What must pass before a commit: formatting, lint, types, shellcheck and all tests
 	@$(deno) tests/run.ts
 
 build: ## The image, as NAME=baseimage, VERSION=1.0.0, from BASE_IMAGE=ubuntu:16.04
@@ -21,9 +21,6 @@ build: ## The image, as NAME=baseimage, VERSION=1.0.0, from BASE_IMAGE=ubuntu:16
 
 binaries: ## dist/my_init and dist/setuser for this machine
 	@$(deno) build/programs.ts
-
-ok: ## What must pass before a commit: formatting, lint, types, shellcheck and all tests
-	@build/deno task ok
 
 clean: ## Removes what was built and fetched, but no docker image
 	rm -rf dist .cache

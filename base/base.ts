@@ -127,8 +127,7 @@ async function prepareUpdate(root: string, release: Release): Promise<void> {
   await Deno.copyFile(certificates, join(folder, "certificates.crt")); // The new system has none.
   const { archive, security } = distributions[release.distribution];
   const sources = { archive: await secure(archive), security: await secure(security) };
-  const list = sourcesList(release, sources).replaceAll(/^deb-src .*\n/gm, "");
-  await Deno.writeTextFile(join(folder, "sources.list"), list);
+  await Deno.writeTextFile(join(folder, "sources.list"), sourcesList(release, sources));
   await Deno.writeTextFile(
     join(folder, "apt.conf"),
     `Dir::Etc::SourceList "/update/sources.list";
@@ -170,7 +169,7 @@ async function update(outdated: string, image: string): Promise<void> {
   }
 }
 
-/** The release, and what came later. The lines of the sources are there for `apt-get build-dep`. */
+/** The release, and what came later. */
 function sourcesList(
   { distribution, codename }: Release,
   { archive, security }: { archive: string; security: string } = distributions[distribution],
@@ -181,7 +180,7 @@ function sourcesList(
     ...(distribution === "ubuntu" ? [[archive, `${codename}-backports`]] : []),
     [security, `${codename}-security`],
   ].map((source) => [...source, ...distributions[distribution].components].join(" "))
-    .map((source) => `deb ${source}\ndeb-src ${source}\n`).join("");
+    .map((source) => `deb ${source}\n`).join("");
 }
 
 /** The same archive by HTTPS, if it answers there; not all of Ubuntu's servers do. */
@@ -213,11 +212,8 @@ async function ubuntuKeyring(folder: string, archive: string): Promise<string> {
 
 async function download(url: string): Promise<Uint8Array> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
-    if (!response.ok) throw new Error(`it says ${response.status}`);
-    return await response.bytes();
+    return new Uint8Array(await $.request(url).timeout("60s").arrayBuffer());
   } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Problem(`cannot get ${url}: ${reason}`);
+    throw new Problem(`cannot get ${url}: ${error instanceof Error ? error.message : error}`);
   }
 }

@@ -19,7 +19,7 @@ for (const script of scripts) await Deno.stat(join(folder, "scripts", script));
 Deno.env.set("DEBOOTSTRAP_DIR", folder);
 
 for (const base of ["ubuntu:24.04", "debian:12"]) {
-  Deno.test(`${base} is made where debootstrap has no script for it, up to date and with lines of sources`, async () => {
+  Deno.test(`${base} is made where debootstrap has no script for it, up to date and with security's updates`, async () => {
     await using image = new Derived(uniqueName());
     await makeBase(image.name, releases[base]);
     const inside = (script: string) => docker(["run", "--rm", image.name, "sh", "-c", script]);
@@ -28,9 +28,7 @@ for (const base of ["ubuntu:24.04", "debian:12"]) {
     assertStringIncludes((await inside("cat /etc/os-release")).stdout, `VERSION_ID="${version}"`);
     assertEquals((await inside("apt-get check")).status, 0);
     const { stdout: list } = await inside("cat /etc/apt/sources.list");
-    const lines = (type: string) => list.split("\n").filter((it) => it.startsWith(`${type} `));
-    assertEquals(lines("deb-src"), lines("deb").map((it) => it.replace("deb", "deb-src")));
-    assert(lines("deb").some((it) => it.includes("-security ")), list);
+    assert(list.split("\n").some((it) => /^deb .*-security /.test(it)), list);
     assertEquals(list.includes("https:"), false, "the base has no certificates to rely on");
 
     const { stdout: history } = await inside("grep ^Commandline: /var/log/apt/history.log");

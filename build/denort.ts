@@ -2,8 +2,9 @@
 // Afterwards: the one for the target is in .cache/, unless DENORT_BIN names another.
 
 import $ from "@david/dax";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { cacheFolder, exists, Problem, projectFolder, say, sha256, withFolder } from "./project.ts";
+import { cacheFolder, Problem, projectFolder, say, sha256, withFolder } from "./project.ts";
 import { ensureProgram } from "./packages.ts";
 import { type Target, targets } from "./permissions.ts";
 

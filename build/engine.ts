@@ -2,9 +2,10 @@
 // Afterwards: it does; where it was missing it is installed and running, and goes on running.
 
 import $ from "@david/dax";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { ensureProgram } from "./packages.ts";
-import { cacheFolder, exists, Problem, say } from "./project.ts";
+import { cacheFolder, Problem, say } from "./project.ts";
 
 const secondsToStart = 60;
 

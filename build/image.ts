@@ -1,6 +1,6 @@
 // Makes the image. Run by `deno task image` and by run.ts and tests/run.ts.
 // Afterwards: docker has NAME:VERSION and NAME:latest, made from the sources as they are.
-// From the environment: NAME, VERSION, BASE_IMAGE, and DISABLE_SYSLOG, DISABLE_SSH, DISABLE_CRON.
+// From the environment: what the usage text lists.
 
 import $ from "@david/dax";
 import { walk } from "@std/fs";
@@ -11,9 +11,11 @@ import { ensureDocker } from "./engine.ts";
 import { targets } from "./permissions.ts";
 import { runQuietly } from "./progress.ts";
 import { projectFolder, readCommandLine, runTool, say, sha256 } from "./project.ts";
+import { sourceAddress, timeOfBuild } from "./origin.ts";
 import { requireReference } from "./reference.ts";
 
-const switches = ["DISABLE_SYSLOG", "DISABLE_SSH", "DISABLE_CRON"];
+const dockerfile = await Deno.readTextFile(join(projectFolder, "Dockerfile"));
+const switches = [...dockerfile.matchAll(/^ARG (DISABLE_\w+)$/gm)].map(([, name]) => name);
 const inputsLabel = "baseimage.inputs";
 
 const { architecture } = targets[thisMachine];
@@ -26,8 +28,10 @@ What is missing is fetched and built. From the environment:
   NAME        what it is called (baseimage)
   VERSION     (${version})
   BASE_IMAGE  what it is built on (ubuntu:16.04)
-  DISABLE_SYSLOG, DISABLE_SSH, DISABLE_CRON
+  ${switches.join(", ")}
               1 leaves the service out
+  SOURCE_DATE_EPOCH
+              the seconds since 1970 that the image says it was made at (now)
 
   -h, --help  show this text
 `;
@@ -53,6 +57,7 @@ export async function buildImage(
   requireReference("name", "NAME", name);
   requireReference("version", "VERSION", tag);
   requireReference("image", "BASE_IMAGE", base);
+  timeOfBuild(); // A wrong SOURCE_DATE_EPOCH is told now, not in two minutes.
   const image = `${name}:${tag}`;
   const buildArguments = [`BASE_IMAGE=${base}`, `TARGETARCH=${architecture}`];
   for (const name of switches) {
@@ -64,7 +69,12 @@ export async function buildImage(
   await requireFitBase(base);
   await build();
 
-  const inputs = await hashInputs([image, ...buildArguments, await inspect(base, "{{.Id}}")]);
+  const inputs = await hashInputs([
+    image,
+    ...buildArguments,
+    await inspect(base, "{{.Id}}"),
+    setting("SOURCE_DATE_EPOCH", ""),
+  ]);
   const tags = [image, `${name}:latest`];
   const made = await Promise.all(
     tags.map((it) => inspect(it, `{{index .Config.Labels "${inputsLabel}"}}`)),
@@ -77,7 +87,8 @@ export async function buildImage(
       ...["docker", "build", "--force-rm"],
       ...tags.flatMap((it) => ["--tag", it]),
       ...buildArguments.flatMap((it) => ["--build-arg", it]),
-      ...Object.entries(await labels(base, inputs)).flatMap((it) => ["--label", it.join("=")]),
+      ...Object.entries({ ...await labels(base), [inputsLabel]: inputs })
+        .flatMap((it) => ["--label", it.join("=")]),
       ...["--network", "host"], // The engine's own network does not reach the archives everywhere.
       projectFolder,
     ],
@@ -93,16 +104,25 @@ function setting(name: string, otherwise: string): string {
 }
 
 /** What the Dockerfile cannot know. Names from https://specs.opencontainers.org/image-spec/annotations/ */
-async function labels(base: string, inputs: string): Promise<Record<string, string>> {
-  const revision = await $`git describe --always --dirty --abbrev=40 --exclude=*`.cwd(projectFolder)
-    .quiet().noThrow();
-  return {
-    "org.opencontainers.image.version": setting("VERSION", version),
-    "org.opencontainers.image.licenses": "MIT",
-    "org.opencontainers.image.base.name": base,
-    ...(revision.code === 0 && { "org.opencontainers.image.revision": revision.stdout.trim() }),
-    [inputsLabel]: inputs,
+async function labels(base: string): Promise<Record<string, string>> {
+  const known = {
+    version: setting("VERSION", version),
+    created: timeOfBuild(),
+    revision: await git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
+    source: sourceAddress(await git("config", "--get", "remote.origin.url")),
+    licenses: "MIT",
+    "base.name": base,
   };
+  return Object.fromEntries(
+    Object.entries(known).filter(([, value]) => value)
+      .map(([key, value]) => [`org.opencontainers.image.${key}`, value]),
+  );
+}
+
+/** What git says of the project; nothing if it says nothing. */
+async function git(...words: string[]): Promise<string> {
+  const result = await $`git ${words}`.cwd(projectFolder).quiet().noThrow();
+  return result.code === 0 ? result.stdout.trim() : "";
 }
 
 /** One of the things that docker knows about an image; empty if there is no such image. */

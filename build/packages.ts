@@ -1,8 +1,9 @@
 // Gets programs that are missing on this machine from its distribution, Debian or Ubuntu.
 
 import $ from "@david/dax";
+import { exists } from "@std/fs";
 import { runQuietly } from "./progress.ts";
-import { exists, Problem, say } from "./project.ts";
+import { Problem, say } from "./project.ts";
 
 /** Afterwards `program` (a name, or the path of a file) is there; its packages are installed if it was not. */
 export async function ensureProgram(program: string, packages = [program]): Promise<void> {

@@ -2,6 +2,7 @@
 // Afterwards: dist/amd64/ (for ARM dist/arm64/) has them up to date; dist/my_init and dist/setuser are this machine's.
 
 import $ from "@david/dax";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import * as esbuild from "esbuild";
 import config from "../deno.json" with { type: "json" };
@@ -9,7 +10,6 @@ import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addNativeCode } from "../native/elf.ts";
 import {
-  exists,
   Problem,
   projectFolder,
   readCommandLine,

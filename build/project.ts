@@ -2,6 +2,8 @@
 
 import $ from "@david/dax";
 import { parseArgs } from "@std/cli/parse-args";
+import { encodeHex } from "@std/encoding/hex";
+import { exists } from "@std/fs";
 import { dirname, fromFileUrl, join } from "@std/path";
 
 /** The project's folder, and the one for all that is fetched or made on the way. */
@@ -93,16 +95,5 @@ async function remove(folder: string): Promise<void> {
 }
 
 export async function sha256(bytes: Uint8Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return encodeHex(await crypto.subtle.digest("SHA-256", bytes));
 }

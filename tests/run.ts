@@ -1,13 +1,12 @@
-// Runs all checks and tests, or only the given test files. Run by `make test`, `deno task test` and `deno task ok`.
+// Runs all checks and tests, or only the given test files. Run by `make test` and `deno task test`.
 // Afterwards: the last line says how many passed and failed; the exit status is 0 if none failed and some passed.
 
 import $ from "@david/dax";
-import { walk } from "@std/fs";
+import { exists, walk } from "@std/fs";
 import { join, relative } from "@std/path";
 import { buildImage } from "../build/image.ts";
 import { ensureProgram } from "../build/packages.ts";
 import {
-  exists,
   Problem,
   projectFolder,
   readCommandLine,

@@ -1,5 +1,5 @@
 // "What's inside the image?" and "Inspecting baseimage-docker"
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Container, docker, image, startContainer, uniqueName } from "../support/container.ts";
 import { Terminal } from "../support/reader.ts";
 
@@ -94,8 +94,11 @@ Deno.test("what is inside the image", async (test) => {
     );
     assertEquals(await sh("ls -A /bd_build"), "buildconfig\ncleanup.sh\n");
   });
-  await test.step("a label that says what it is", async () => {
-    const labels = await docker(["inspect", "-f", "{{json .Config.Labels}}", image]);
-    assert(labels.stdout.includes("org.opencontainers.image.title"));
+  await test.step("labels that say what it is, when it was made, and from where", async () => {
+    const { stdout } = await docker(["inspect", "-f", "{{json .Config.Labels}}", image]);
+    const label = (name: string) => JSON.parse(stdout)[`org.opencontainers.image.${name}`];
+    assertEquals([label("title"), label("licenses")], ["baseimage", "MIT"]);
+    assertMatch(label("created"), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    assertMatch(label("source") ?? "https:", /^(https?|ssh|git):/);
   });
 });

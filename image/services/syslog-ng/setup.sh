@@ -1,15 +1,8 @@
 #!/bin/bash
-# Run by system_services.sh, unless DISABLE_SYSLOG is 1.
+# Run by build.sh, unless DISABLE_SYSLOG is on.
 # Afterwards: syslog-ng is installed, as a service that my_init starts first and stops last.
 set -euo pipefail
-cd "$(dirname "$0")"
-# shellcheck source=image/buildconfig
-source ../../buildconfig
 
-# The core only: the other packages are for destinations that nobody uses here.
-# shellcheck disable=SC2086  # a list of words
-apt-get install $minimal_apt_get_args syslog-ng-core
-copy_rootfs rootfs
 mkdir -p /etc/syslog-ng/conf.d
 
 # The file must name the version it is written for; newer ones print it, with the line that they want to see.

@@ -1,17 +1,11 @@
 #!/bin/bash
-# Run by system_services.sh, unless DISABLE_SSH switches it off.
+# Run by build.sh, unless DISABLE_SSH is on.
 # Afterwards: sshd is a service of runit, switched off, with no host keys and no way in.
 set -euo pipefail
-cd "$(dirname "$0")"
-# shellcheck source=image/buildconfig
-source ../../buildconfig
 
-# shellcheck disable=SC2086  # a list of words
-apt-get install $minimal_apt_get_args openssh-server openssh-client
 rm -f /etc/ssh/ssh_host_*
 config=/etc/ssh/sshd_config
 of_package=$(<$config)
-copy_rootfs rootfs
 chmod 600 /etc/insecure_key /etc/insecure_key.ppk
 
 install -d -m 755 /run/sshd
@@ -39,7 +33,7 @@ rsa=
 
 # Our file names in comments what the package's does not: `sed` in a Dockerfile is to find each once. Files of
 # /etc/ssh/sshd_config.d, where there are any, stay first.
-ours=$(grep -vxFf <(grep '^#[A-Z]' <<<"$of_package") $config)
+ours=$(grep -vxFf <(grep '^#[A-Z]' <<<"$of_package") sshd_config)
 include=$(grep '^Include ' <<<"$of_package") && include+=$'\n\n' || include=
 cat >$config <<DEFAULTS
 $include$ours
