@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { SIGNALS } from "../../posix/signals.ts";
-import { parseSeconds, readLimits } from "../../supervisor/limits.ts";
+import { parseSeconds, readTimeouts } from "../../supervisor/timeouts.ts";
 import { live, type World } from "./simulation.ts";
 
 Deno.test("parseSeconds() understands seconds, fractions and units, and nothing else", () => {
@@ -13,49 +13,49 @@ Deno.test("parseSeconds() understands seconds, fractions and units, and nothing 
   }
 });
 
-Deno.test("readLimits() takes 5, 5 and 9 seconds where nothing is set", () => {
-  assertEquals(readLimits([]), {
-    limits: { process: 5, everybody: 5, hook: 5, overall: 9 },
+Deno.test("readTimeouts() takes 5, 5 and 9 seconds where nothing is set", () => {
+  assertEquals(readTimeouts([]), {
+    timeouts: { process: 5, remaining: 5, script: 5, overall: 9 },
     warnings: [],
   });
 });
 
-Deno.test("readLimits() has no overall limit where a step or a service has one of its own", () => {
+Deno.test("readTimeouts() has no overall timeout where a step or a service has one of its own", () => {
   for (const name of ["KILL_PROCESS_TIMEOUT", "KILL_ALL_PROCESSES_TIMEOUT"]) {
-    assertEquals(readLimits([[name, "30"]]).limits.overall, Infinity);
-    assertEquals(readLimits([[name, "30"], ["SHUTDOWN_TIMEOUT", "60"]]).limits.overall, 60);
+    assertEquals(readTimeouts([[name, "30"]]).timeouts.overall, Infinity);
+    assertEquals(readTimeouts([[name, "30"], ["SHUTDOWN_TIMEOUT", "60"]]).timeouts.overall, 60);
   }
-  assertEquals(readLimits([], { web: 30 }).limits.overall, Infinity);
+  assertEquals(readTimeouts([], { web: 30 }).timeouts.overall, Infinity);
 });
 
 Deno.test("SHUTDOWN_TIMEOUT alone gives each step more, or what it had", () => {
-  const limits = (seconds: string) => readLimits([["SHUTDOWN_TIMEOUT", seconds]]).limits;
-  assertEquals(limits("18"), { process: 10, everybody: 10, hook: 10, overall: 18 });
-  assertEquals(limits("3"), { process: 5, everybody: 5, hook: 5, overall: 3 });
-  const chosen = readLimits([["SHUTDOWN_TIMEOUT", "18"], ["KILL_PROCESS_TIMEOUT", "2"]]).limits;
-  assertEquals([chosen.process, chosen.everybody], [2, 10]);
+  const timeouts = (seconds: string) => readTimeouts([["SHUTDOWN_TIMEOUT", seconds]]).timeouts;
+  assertEquals(timeouts("18"), { process: 10, remaining: 10, script: 10, overall: 18 });
+  assertEquals(timeouts("3"), { process: 5, remaining: 5, script: 5, overall: 3 });
+  const chosen = readTimeouts([["SHUTDOWN_TIMEOUT", "18"], ["KILL_PROCESS_TIMEOUT", "2"]]).timeouts;
+  assertEquals([chosen.process, chosen.remaining], [2, 10]);
 });
 
 for (const text of ["soon", "", "-1"]) {
   Deno.test(`KILL_PROCESS_TIMEOUT=${text} counts as not set, and the warning says so`, () => {
-    const { limits, warnings } = readLimits([["KILL_PROCESS_TIMEOUT", text]]);
-    assertEquals(limits, readLimits([]).limits);
+    const { timeouts, warnings } = readTimeouts([["KILL_PROCESS_TIMEOUT", text]]);
+    assertEquals(timeouts, readTimeouts([]).timeouts);
     assertEquals(warnings, [
       `Ignoring KILL_PROCESS_TIMEOUT=${text}: use seconds, such as 5, 1.5, 5s or 2m; taking 5`,
     ]);
   });
 }
 
-Deno.test("the warning of a wrong limit says what is taken instead", () => {
+Deno.test("the warning of a wrong timeout says what is taken instead", () => {
   const warnings = (process: string, overall: string) =>
-    readLimits([["KILL_PROCESS_TIMEOUT", process], ["SHUTDOWN_TIMEOUT", overall]]).warnings
+    readTimeouts([["KILL_PROCESS_TIMEOUT", process], ["SHUTDOWN_TIMEOUT", overall]]).warnings
       .map((line) => line.split("; ")[1]);
   assertEquals(warnings("x", "20"), ["taking 11.1"]);
   assertEquals(warnings("x", "x"), ["taking 5", "taking 9"]);
-  assertEquals(warnings("30", "x"), ["setting no limit"]);
+  assertEquals(warnings("30", "x"), ["setting no timeout"]);
 });
 
-Deno.test("a limit of any number of digits is a number in JSON, too", () => {
+Deno.test("a timeout of any number of digits is a number in JSON, too", () => {
   for (const text of ["9".repeat(400), `${"9".repeat(308)}h`, "9".repeat(20)]) {
     const seconds = parseSeconds(text);
     assertEquals(JSON.parse(JSON.stringify(seconds)), seconds);

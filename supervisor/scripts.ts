@@ -4,42 +4,42 @@ import { type Environment, get } from "../env/environment.ts";
 import { ENABLE_INSECURE_KEY } from "./conventions.ts";
 import { type Options } from "./options.ts";
 
-/** When scripts are run. */
+/** When scripts are run, as `MY_INIT_STAGE` tells them. */
 export type Stage = "startup" | "preShutdown" | "postShutdown";
 
-/** The scripts of a stage in their order, and what one should know about those that are left out. */
-export interface Hooks {
-  scripts: readonly ByteString[];
+/** The scripts of a stage in their order, and warnings about those that are left out. */
+export interface Scripts {
+  paths: readonly ByteString[];
   warnings: readonly ByteString[];
 }
 
-const FOLDERS = {
+const DIRECTORIES = {
   startup: "/etc/my_init.d",
   preShutdown: "/etc/my_init.pre_shutdown.d",
   postShutdown: "/etc/my_init.post_shutdown.d",
 };
 
 /** Finds the scripts of a stage: executable files, by name; hidden ones are left out. */
-export function findHooks(stage: Stage, options: Options, environment: Environment): Hooks {
+export function findScripts(stage: Stage, options: Options, environment: Environment): Scripts {
   const warnings: ByteString[] = [];
-  if (stage !== "startup") return { scripts: executables(FOLDERS[stage], warnings), warnings };
-  const scripts: ByteString[] = [];
+  if (stage !== "startup") return { paths: executables(DIRECTORIES[stage], warnings), warnings };
+  const paths: ByteString[] = [];
   if (options.enableInsecureKey) {
-    if (stat(ENABLE_INSECURE_KEY)) scripts.push(ENABLE_INSECURE_KEY);
+    if (stat(ENABLE_INSECURE_KEY)) paths.push(ENABLE_INSECURE_KEY);
     else warnings.push(`Cannot enable the insecure key: there is no ${ENABLE_INSECURE_KEY}`);
   }
   if (options.startupFiles) {
-    const folder = get(environment, "ENV_INIT_DIRECTORY") ?? FOLDERS.startup;
-    scripts.push(...executables(folder, warnings), ...executable("/etc/rc.local", warnings));
+    const directory = get(environment, "ENV_INIT_DIRECTORY") ?? DIRECTORIES.startup;
+    paths.push(...executables(directory, warnings), ...executable("/etc/rc.local", warnings));
   }
-  return { scripts, warnings };
+  return { paths, warnings };
 }
 
-function executables(folder: ByteString, warnings: ByteString[]): ByteString[] {
-  if (stat(folder)?.type !== "directory") return [];
+function executables(directory: ByteString, warnings: ByteString[]): ByteString[] {
+  if (stat(directory)?.type !== "directory") return [];
   try {
-    const names = listDirectory(folder).filter((name) => !name.startsWith("."));
-    return names.flatMap((name) => executable(`${folder}/${name}`, warnings));
+    const names = listDirectory(directory).filter((name) => !name.startsWith("."));
+    return names.flatMap((name) => executable(`${directory}/${name}`, warnings));
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     warnings.push(error.message);
