@@ -1,10 +1,13 @@
 import { assert } from "@std/assert";
 import { SIGNALS } from "../../posix/signals.ts";
 import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
+import { type Plan } from "../../supervisor/plans.ts";
 import { get } from "../../env/environment.ts";
 import { type Behaviour, live, type World } from "./simulation.ts";
 
 const WORLDS = 3000;
+
+type Order = NonNullable<World["orders"]>[number][1];
 
 /** A generator of numbers from 0 to below 1, the same for a seed. https://en.wikipedia.org/wiki/Linear_congruential_generator */
 function randomFrom(seed: number): () => number {
@@ -41,7 +44,7 @@ function makeWorld(random: () => number): World {
     postShutdown: names("/post", 2),
   };
   const [services, others] = [names("service", 5), names("other", 4)];
-  const programs = Object.fromEntries([
+  const programs: Record<string, Behaviour> = Object.fromEntries([
     ...Object.values(scripts).flat().map((name) => [name.slice(1), script()]),
     ...services.map((name) => [name, {
       ...behaviour(),
@@ -51,6 +54,24 @@ function makeWorld(random: () => number): World {
     ["main", behaviour()],
     ["runsvdir", one({}, {}, behaviour())],
   ]);
+  const plans = Object.fromEntries(
+    services.filter(() => random() < 0.6).map((name, index, managed) => [name, {
+      needs: managed.slice(0, index).filter(() => random() < 0.4), // No circles.
+      readyBy: one("time", "check", "notification") as Plan["readyBy"],
+      backoff: one(undefined, 3),
+      giveUp: one(undefined, { ends: 2, seconds: 5 }),
+      down: random() < 0.1,
+    }]),
+  );
+  for (const name of services) {
+    programs[name].readyAfter = one(0, 1, Infinity);
+    programs[name].crashesAfter = one<Behaviour["crashesAfter"]>(undefined, 0, 2, [0, 1]);
+  }
+  const orders = Object.keys(plans).slice(0, some(2)).map((name): [number, Order, string] => [
+    some(8),
+    one<Order>("up", "down", "restart"),
+    name,
+  ]);
   const signals = Array.from({ length: some(3) }, (): [number, number] => [
     random() * 8,
     one(SIGNALS.SIGTERM, SIGNALS.SIGINT, SIGNALS.SIGQUIT, SIGNALS.SIGHUP, SERVICE_ENDED, 37),
@@ -59,16 +80,20 @@ function makeWorld(random: () => number): World {
   return {
     options: [
       ...one([], ["--skip-runit", "--no-kill-all-on-exit"], ["--quiet"]),
+      ...one([], [], ["--wait-ready"]),
       ...one(["--", "main"], ["main"]),
     ],
     scripts,
     services,
     critical: services.slice(0, some(1)),
     last: services.slice(0, some(1)),
+    plans,
+    orders: orders.toSorted(([a], [b]) => a - b),
     others,
     programs,
     environment: [
       ...one([], [], [["SHUTDOWN_TIMEOUT", one("0", "2", "9", "30")] as const]),
+      ...one([], [], [["DRAIN_SECONDS", "2"] as const]),
       ...one([], [["A", "given"] as const, ["a/b", "given"] as const, ["HOME", "/x"] as const]),
       ...one([], [["FILE__KEY", one("/run/key", "/run/none")] as const]),
     ],
@@ -81,7 +106,9 @@ function makeWorld(random: () => number): World {
 Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run survives being written down`, () => {
   for (let seed = 1; seed <= WORLDS; seed++) {
     const world = makeWorld(randomFrom(seed));
-    const overall = Number(get(world.environment ?? [], "SHUTDOWN_TIMEOUT") ?? 9);
+    const seconds = (name: string) => get(world.environment ?? [], name);
+    const drain = Number(seconds("DRAIN_SECONDS") ?? 0);
+    const overall = Number(seconds("SHUTDOWN_TIMEOUT") ?? 9) + drain;
     try {
       const { stopSeconds, status, environment } = live(world);
       // What nothing can kill costs a moment in each step, and the last scripts always get a second.
