@@ -1,0 +1,253 @@
+// Services that wait for each other, are patient, and say how they are.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Container, derive, type Derived, startContainer } from "../support/container.ts";
+import { until } from "../support/until.ts";
+
+/** A service: its files by name. */
+type Files = Record<string, string>;
+
+const sleeper = (text: string) => `#!/bin/sh\necho ${text}\nexec sleep 1000\n`;
+
+/** An image with these services, and with none of the image's own. */
+async function withServices(services: Record<string, Files>): Promise<Derived> {
+  const files: Files = {};
+  const lines = ["RUN rm -rf /etc/service/* /etc/my_init.d/*"];
+  for (const [service, its] of Object.entries(services)) {
+    for (const [name, text] of Object.entries(its)) {
+      files[`${service}-${name}`] = text;
+      lines.push(`COPY ${service}-${name} /etc/service/${service}/${name}`);
+    }
+  }
+  return await derive(lines.join("\n"), files);
+}
+
+async function output(container: Container): Promise<string> {
+  const { stdout, stderr } = await container.logs();
+  return stdout + stderr;
+}
+
+async function count(container: Container, text: string): Promise<number> {
+  return (await output(container)).split(text).length - 1;
+}
+
+Deno.test("services that need each other", async (test) => {
+  await using image = await withServices({
+    db: {
+      run:
+        `#!/bin/sh\ntrap 'echo db ends; exit 0' TERM\necho db starts\nwhile :; do sleep 0.1; done\n`,
+      check: "#!/bin/sh\necho no file yet\n[ -e /tmp/ready ]\n",
+    },
+    web: {
+      run:
+        `#!/bin/sh\ntrap 'sleep 0.5; echo web ends; exit 0' TERM\necho web starts\nwhile :; do sleep 0.1; done\n`,
+      needs: "db\n",
+    },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await test.step("wait until what they need is ready", async () => {
+    await container.says("db starts");
+    await until(async () => (await container.exec("healthy")).stdout.includes("web: waiting"));
+    assertMatch((await container.exec("healthy")).stdout, /db: .*not ready/);
+    assertEquals((await container.exec("healthy")).status, 1);
+    assertEquals(await count(container, "web starts"), 0);
+  });
+  await test.step("say what they wait for, with what its check prints", async () => {
+    await container.says("web waits for service db, not ready after 10 s", 30);
+    await container.says("its check ends with status 1, and prints: no file yet");
+  });
+  await test.step("are started then, while PID 1 has slept in between", async () => {
+    await container.sh("touch /tmp/ready");
+    await container.says("web starts", 30);
+    await until(async () => (await container.exec("healthy")).status === 0);
+    assertEquals(await container.sh("ls /etc/service/web"), "finish\nneeds\nrun\nsupervise\n");
+  });
+  await test.step("end before what they need", async () => {
+    assertEquals(await container.stop(), 0);
+    assertMatch(await output(container), /web ends[^]*db ends/);
+  });
+  await test.step("wait once more after a docker restart", async () => {
+    await container.restart();
+    await until(async () => await count(container, "web starts") === 2, 30);
+  });
+});
+
+Deno.test("a cycle, and a name that nothing has, end the boot with one line and status 1", async () => {
+  for (
+    const [needs, line] of [["b", "Services wait for each other: a needs b needs a;"], [
+      "nothing",
+      "Service a needs nothing, which is not in /etc/service: correct /etc/service/a/needs",
+    ]]
+  ) {
+    await using image = await withServices({
+      a: { run: sleeper("a"), needs: `${needs}\n` },
+      b: { run: sleeper("b"), needs: "a\n" },
+    });
+    await using container = await startContainer([], { from: image.name });
+    assertEquals(await container.status(), 1);
+    assertStringIncludes(await output(container), `*** ${line}`);
+  }
+});
+
+Deno.test("a service that is down is not waited for silently, and sv up lets the other one start", async () => {
+  await using image = await withServices({
+    db: { run: sleeper("db starts"), down: "" },
+    web: { run: sleeper("web starts"), needs: "db\n" },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await container.says("web waits for service db, which is down: `sv up db` starts it");
+  await container.sh("sv up db");
+  await container.says("web starts", 30);
+});
+
+Deno.test("--wait-ready runs the command when every service is ready", async () => {
+  await using image = await withServices({
+    db: { run: sleeper("db starts"), check: "#!/bin/sh\n[ -e /tmp/ready ]\n" },
+    plain: { run: sleeper("plain starts") },
+    off: { run: sleeper("off starts"), down: "" },
+  });
+  await using container = await startContainer(
+    ["my_init", "--wait-ready", "--", "sh", "-c", "echo main; healthy; exit $?"],
+    { from: image.name },
+  );
+  await container.says("plain starts");
+  await container.says("db starts");
+  await container.sh("sleep 1; touch /tmp/ready");
+  assertEquals(await container.status(), 0);
+  const { stdout } = await container.logs();
+  assertMatch(stdout, /main\ndb: up for \d+ s, ready\noff: down\nplain: up for \d+ s, ready\n/);
+});
+
+Deno.test("backoff", async (test) => {
+  await using image = await withServices({
+    web: {
+      run: "#!/bin/sh\necho web starts\n[ -e /tmp/well ] || exit 3\nexec sleep 1000\n",
+      backoff: "4\n",
+    },
+    restarted: {
+      run: `#!/bin/sh\ntrap 'exit 0' TERM\necho restarted starts\nwhile :; do sleep 0.1; done\n`,
+      give_up: "2 in 60\n",
+    },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await test.step("says once that a service keeps ending", async () => {
+    await until(async () => await count(container, "web starts") >= 3, 30);
+    assertEquals(await count(container, "Service web"), 1);
+    await container.says("Service web ended with status 3 after 0 s; started again in 1 s");
+  });
+  await test.step("is seen by healthy", async () => {
+    const failing = /^web: failing: ended \d+ times, last with status 3$/m;
+    await until(async () => failing.test((await container.exec("healthy", "web")).stdout));
+  });
+  await test.step("lets sv down have its way in a pause", async () => {
+    await until(async () =>
+      (await container.sh("cat /etc/service/web/supervise/stat")) === "down\n"
+    );
+    await container.sh("sleep 1; sv down web");
+    const before = await count(container, "web starts");
+    await until(async () => (await container.exec("healthy", "web")).stdout === "web: down\n", 20);
+    assertEquals(await count(container, "web starts"), before);
+  });
+  await test.step("lets sv up end a pause", async () => {
+    await container.sh("touch /tmp/well; sv up web");
+    await until(async () => (await container.exec("healthy", "web")).status === 0);
+  });
+  await test.step("and give_up take no restart for a crash", async () => {
+    await container.sh("for i in 1 2 3; do sv -w 5 restart restarted; sleep 1.2; done");
+    await until(async () => await count(container, "restarted starts") >= 4);
+    assertEquals(await count(container, "Service restarted"), 0);
+  });
+  await test.step("does not hold up a stop", async () => {
+    await container.sh("rm /tmp/well; sv restart web; true");
+    await until(async () =>
+      (await container.sh("cat /etc/service/web/supervise/stat")) === "down\n"
+    );
+    const begun = performance.now();
+    assertEquals(await container.stop(), 0);
+    assert(performance.now() - begun < 3500);
+  });
+});
+
+Deno.test("give_up leaves a service down after so many ends; with critical the container ends with its status", async () => {
+  const files = { run: "#!/bin/sh\necho web starts\nexit 9\n", give_up: "3 in 60\n" };
+  await using image = await withServices({ web: files });
+  await using container = await startContainer([], { from: image.name });
+  await container.says(
+    "*** Service web has ended 3 times in 60 s, now with status 9: it stays down",
+    30,
+  );
+  assertEquals(await count(container, "web starts"), 3);
+  assertEquals((await container.exec("healthy")).status, 1);
+  await using fatal = await withServices({ web: { ...files, critical: "" } });
+  await using ending = await startContainer([], { from: fatal.name });
+  assertEquals(await ending.status(), 9);
+  assertEquals(await count(ending, "web starts"), 3);
+});
+
+Deno.test("a file unhealthy restarts a service, or ends the container, after so many failed checks", async () => {
+  await using image = await withServices({
+    a: {
+      run: sleeper("a starts"),
+      check: "#!/bin/sh\n[ -e /tmp/well ]\n",
+      unhealthy: "restart 3\n",
+    },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await container.says("a starts");
+  await container.sh(
+    "healthy; healthy; touch /tmp/well; healthy && rm /tmp/well; healthy; healthy; true",
+  );
+  assertEquals(await count(container, "a starts"), 1);
+  await container.sh("healthy; true");
+  await until(async () => await count(container, "a starts") === 2);
+  await container.sh("echo end 2 >/etc/service/a/unhealthy; healthy; healthy; true");
+  assertEquals(await container.status(), 1);
+  assertStringIncludes(
+    await output(container),
+    "*** Service a is not healthy: ending the container",
+  );
+});
+
+Deno.test("DRAIN_SECONDS: healthy fails at once, and everything still runs for so long", async () => {
+  await using image = await withServices({
+    web: {
+      run:
+        `#!/bin/sh\ntrap 'echo web ends; exit 0' TERM\necho web starts\nwhile :; do sleep 0.1; done\n`,
+    },
+  });
+  await using container = await startContainer([], {
+    from: image.name,
+    options: ["-e", "DRAIN_SECONDS=6", "--read-only"],
+  });
+  await container.says("web starts");
+  await until(async () => (await container.exec("healthy")).status === 0);
+  await container.signal("TERM");
+  await container.says("*** Draining for 6 seconds...");
+  const { status, stdout } = await container.exec("healthy", "--json");
+  assertEquals([status, stdout], [1, '{"well":false,"services":[]}\n']);
+  assertEquals(await count(container, "web ends"), 0);
+  await container.signal("TERM"); // A second one cuts it short.
+  assertEquals(await container.status(), 0);
+  assertEquals(await count(container, "web ends"), 1);
+});
+
+Deno.test("managed services and healthy work as another user on a read-only root", async () => {
+  await using image = await withServices({
+    db: { run: sleeper("db starts"), check: "#!/bin/sh\n[ -e /tmp/ready ]\n" },
+    web: {
+      run: "#!/bin/sh\necho web starts\n[ -e /tmp/well ] || exit 1\nexec sleep 1000\n",
+      needs: "db\n",
+      backoff: "2\n",
+    },
+  });
+  await using container = await startContainer([], {
+    from: image.name,
+    options: ["-u", "1000", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"],
+  });
+  await container.says("db starts");
+  assertStringIncludes((await container.exec("healthy")).stdout, "web: waiting");
+  await container.sh("touch /tmp/ready");
+  await container.says("web starts", 30);
+  await container.says("Service web ended with status 1");
+  await container.sh("touch /tmp/well");
+  await until(async () => (await container.exec("healthy")).status === 0, 20);
+});
