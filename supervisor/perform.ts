@@ -101,7 +101,7 @@ function act(action: Action, run: Run): Outcome {
       return { type: "servicesEnded", ends };
     }
     case "order":
-      return { type: "ordered", results: action.names.map((name) => startService(name, action)) };
+      return { type: "ordered", results: action.names.map((name) => startService(name, run)) };
     case "look": {
       const { services: { directory }, names } = action;
       return {
@@ -139,12 +139,9 @@ function say(messages: readonly Message[], quiet: boolean): void {
   }
 }
 
-function startService(
-  name: ByteString,
-  { services: { directory } }: Action & { do: "order" | "look" | "findReasons" },
-) {
-  const place = `${directory}/${name}`;
-  const result = order(place);
+function startService(name: ByteString, { services, managed }: Run) {
+  const place = `${services?.directory}/${name}`;
+  const result = order(place, managed[name].state === "backing off");
   if (result === "up") removeWait(place);
   return { name, result };
 }

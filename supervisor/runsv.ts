@@ -27,18 +27,18 @@ export function look(place: ByteString): Seen {
   return { process, seconds: Date.now() / 1000 - since, isWanted, hasNotified };
 }
 
-/** What runsv writes when it is told something is older than that, if nobody has told it anything since. Seconds. */
-const WRITING_SECONDS = 0.3;
+/** How soon runsv has written its status after the change that is in it, in seconds; it needs a millisecond. */
+const WRITING_SECONDS = 0.9;
 
 /**
  * Has runsv start a service, unless somebody has said meanwhile that it is to be down: runsv then writes its status anew,
  * and nothing is different in it but the time at which it was written.
  */
-export function order(place: ByteString): Ordered {
+export function order(place: ByteString, isPaused: boolean): Ordered {
   const status = readStatus(place);
   if (!status) return "unreachable";
   const { process, isWanted, since, writtenAt } = status;
-  if (process === "down" && !isWanted && writtenAt > since + WRITING_SECONDS) {
+  if (isPaused && process === "down" && !isWanted && writtenAt > since + WRITING_SECONDS) {
     unlink(`${place}/supervise/crashes`);
     return "unwanted";
   }

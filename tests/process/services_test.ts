@@ -156,6 +156,6 @@ Deno.test("a critical service without the program that reports its end gets a wa
   const { stderr } = await show({ files: { "etc/service/b/critical": "" } });
   assertMatch(
     stderr,
-    /^\*\*\* Cannot watch \S+\/b: there is no \/usr\/lib\/baseimage\/finish_critical$/m,
+    /^\*\*\* Cannot watch \S+\/b: there is no \/usr\/lib\/baseimage\/report_end$/m,
   );
 });
