@@ -93,7 +93,7 @@ Deno.test("Ctrl-backslash ends the command with 131", async () => {
 
 Deno.test("Ctrl-C during a startup script stops the boot", async () => {
   await using terminal = await startOnTerminal(["--skip-runit", "--", "echo", "main"], {
-    files: { "/etc/my_terminal.d/x": "#!/bin/sh\necho ready\nsleep 100\n" },
+    files: { "/etc/my_init.d/x": "#!/bin/sh\necho ready\nsleep 100\n" },
   });
   await terminal.shows("ready\r\n");
   await terminal.type(CTRL_C);
@@ -126,7 +126,7 @@ Deno.test("a command that reads from the terminal at once is not stopped for it"
 Deno.test("after the main command the terminal is ours again: shutdown scripts can use it", async () => {
   await using terminal = await startOnTerminal(["--quiet", "--skip-runit", "--", "true"], {
     files: {
-      "/etc/my_terminal.post_shutdown.d/x":
+      "/etc/my_init.post_shutdown.d/x":
         "#!/bin/sh\nstty tostop\necho post says >/dev/tty\nstty -tostop; read x </dev/tty; echo got $x\n",
     },
   });

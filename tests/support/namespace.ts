@@ -201,6 +201,26 @@ export class TerminalOfInit extends Terminal {
   }
 }
 
+/** Waits until PID 1 sleeps: with a signalfd, which Deno has not. */
+export async function asleep(init: Running): Promise<number> {
+  const pid = await init.pid();
+  await until(() => isAsleep(pid), 10, () => init.story());
+  return pid;
+}
+
+/** Whether a PID 1 sleeps, as the machine sees it. */
+export function isAsleep(pid: number): boolean {
+  try {
+    const files = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
+      Deno.readLinkSync(`/proc/${pid}/fd/${name}`)
+    );
+    return files.includes("anon_inode:[signalfd]");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false; // Closed meanwhile.
+    throw error;
+  }
+}
+
 /** Lists the children of a process. */
 export function childrenOf(pid: number): number[] {
   try {
