@@ -193,10 +193,13 @@ Deno.test("processes that are left get TERM and time to finish", async () => {
 });
 
 Deno.test("processes that do not end on TERM are killed after KILL_ALL_PROCESSES_TIMEOUT, not before, with a message", async () => {
-  const result = await runInit(["--quiet", ...sh(beside("setsid /mnt/worker", "exit 3"))], {
+  const result = await runInit([
+    "--quiet",
+    ...sh(beside("setsid /mnt/worker 2>/dev/null", "exit 3")),
+  ], {
     env: { KILL_ALL_PROCESSES_TIMEOUT: "2" },
     // Its shell would report the end of the loop's sleep, which gets TERM, too.
-    files: worker(`exec 2>/dev/null; trap "" TERM; sleep 0.2; echo not yet; ${lateAfter(4)}`),
+    files: worker(`trap "" TERM; sleep 0.2; echo not yet; ${lateAfter(4)}`),
   });
   assertEquals(result, {
     status: 3,
