@@ -34,7 +34,7 @@ Deno.test("PID 1 sleeps in 64 kB when it waits, after two seconds, and looks the
   assertEquals((await init.end()).status, 143);
 });
 
-Deno.test("asleep it passes signals on and collects orphans without waking", async () => {
+Deno.test("asleep it forwards signals and reaps orphans without waking", async () => {
   const script = `trap 'echo hup' HUP; trap 'sleep 0 & sleep 0.01 & echo usr1' USR1
     for i in 1 2 3; do (sleep 0.3 &); done; echo main; ${LOOP}`;
   await using init = await startInit(sh(script), { env });

@@ -201,7 +201,7 @@ export class TerminalOfInit extends Terminal {
   }
 }
 
-/** Waits until PID 1 sleeps: with a signalfd, which Deno has not. */
+/** Waits until PID 1 sleeps: with a signalfd, as when it waits, and in one thread, which Deno never is. */
 export async function asleep(init: Running): Promise<number> {
   const pid = await init.pid();
   await until(() => isAsleep(pid), 10, () => init.story());
@@ -214,7 +214,7 @@ export function isAsleep(pid: number): boolean {
     const files = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
       Deno.readLinkSync(`/proc/${pid}/fd/${name}`)
     );
-    return files.includes("anon_inode:[signalfd]");
+    return files.includes("anon_inode:[signalfd]") && statusField(pid, "Threads") === "1";
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false; // Closed meanwhile.
     throw error;
