@@ -60,7 +60,7 @@ Deno.test("a pre_shutdown script that hangs is killed in time; the shutdown goes
       env: { SHUTDOWN_TIMEOUT: "3" },
       files: {
         ...scripts,
-        "/etc/my_init.pre_shutdown.d/1": script(`trap '' TERM; echo hanging; ${lateAfter(4)}`),
+        "/etc/my_init.pre_shutdown.d/1": script(`trap '' TERM; echo hanging; ${lateAfter(2)}`),
       },
     },
   );
@@ -89,7 +89,7 @@ Deno.test("a second TERM cuts a hanging pre_shutdown script short (B14)", async 
     {
       files: {
         ...scripts,
-        "/etc/my_init.pre_shutdown.d/1": script(`echo hanging; trap '' TERM; ${lateAfter(3)}`),
+        "/etc/my_init.pre_shutdown.d/1": script(`echo hanging; trap '' TERM; ${lateAfter(2)}`),
       },
     },
   );

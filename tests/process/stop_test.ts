@@ -71,7 +71,7 @@ Deno.test("a timeout that is none gets a warning, and the default (B10)", async 
 
 Deno.test("SHUTDOWN_TIMEOUT limits the whole stop, and post_shutdown scripts still run (B15, W1)", async () => {
   const stubborn = script(onTerm("", ":"));
-  const late = script(`trap '' TERM; ${lateAfter(4)}`); // Without a limit it would have 5 seconds.
+  const late = script(`trap '' TERM; ${lateAfter(2)}`); // Without a limit it would have 3 seconds.
   await using init = await startInit(sh(`/mnt/stubborn & ${onTerm("")}`), {
     env: { SHUTDOWN_TIMEOUT: "2" },
     files: { ...post, "/mnt/stubborn": stubborn, "/etc/my_init.pre_shutdown.d/x": late },
