@@ -18,7 +18,7 @@ async function stopAfter(milliseconds: number, signal: number) {
   while (BigInt("0x" + statusField(pid, "SigBlk")) === 0n);
   if (milliseconds > 0) await pause(milliseconds);
   await init.signal(signal);
-  const { status, stdout, stderr } = await init.end(4);
+  const { status, stdout, stderr } = await init.end();
   return { status, stdout, stderr, post: init.read("/mnt/post") };
 }
 
