@@ -52,10 +52,10 @@ Deno.test("60,000 orphans leave the memory of my_init where it was", async () =>
     await until(() => descendantsOf(pid).length === 1);
     return parseInt(statusField(pid, "VmRSS"));
   };
-  await init.says("warm\n", 60);
+  await init.says("warm\n", 120);
   const before = await memory();
   await init.release();
-  await init.says("ready\n", 120);
+  await init.says("ready\n", 500);
   const ratio = await memory() / before;
   await init.release();
   await init.end();
