@@ -77,7 +77,7 @@ Deno.test("runit's services", async (test) => {
     await until(async () => !(await container.sh("ps -eo stat=")).includes("Z"));
   });
   await test.step("are taken down by docker stop: one that traps TERM finishes, finish scripts run", async () => {
-    assertEquals(await container.stop(), 0);
+    assertEquals(await container.stop(30), 0);
     const { stdout, stderr } = await container.logs();
     assertMatch(stdout, FINISHED);
     assertStringIncludes(stdout, "finish script -1 15\n");
