@@ -49,6 +49,9 @@ const FINISH = "/usr/lib/baseimage/report_end";
 /** Its `control/t`, which notes that it was told to end. */
 const TOLD = "/usr/lib/baseimage/told_to_end";
 
+/** Its `run`, where it says itself that it is ready. */
+const NOTIFYING = "/usr/lib/baseimage/notifying_run";
+
 /** What is in a file `down` of ours, which lets a service wait for what it needs. */
 const WAITS = "my_init starts this service when what it needs is ready.\n";
 
@@ -95,7 +98,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     const own = `${SERVICES}/${name}`;
     const isAsWanted = isAs(own, switches[name]) && !waits(own) &&
       (reportsEnd(own) && notesTerm(own, plans[name]) || !reporting.includes(name)) &&
-      !plans[name]?.needs.length;
+      !plans[name]?.needs.length && plans[name]?.readyBy !== "notification";
     return ![own, `${own}/log`].filter(isDirectory).every(isWritable) ||
       (!isAsWanted && !mayWrite(own));
   });
@@ -155,7 +158,11 @@ function readPlans(
     const own = `${SERVICES}/${name}`;
     return {
       needs: parseNeeds(read(name, "needs") ?? ""),
-      readyBy: mayExecute(`${own}/check`) ? "check" : "time",
+      readyBy: stat(`${own}/notification-fd`)
+        ? "notification"
+        : mayExecute(`${own}/check`)
+        ? "check"
+        : "time",
       backoff: parse(name, "backoff", parseSeconds, "it must hold seconds, such as 30, 30s or 2m"),
       giveUp: parse(
         name,
@@ -186,6 +193,7 @@ function prepare(plan: Plan, place: ByteString): void {
   if (plan.needs.length > 0 && !plan.down) {
     createFile(`${place}/down`, WAITS, { mode: 0o644, uid: 0, gid: 0 });
   }
+  if (plan.readyBy === "notification") standIn(place, "run", NOTIFYING);
   if (notesTerm(place, plan)) return;
   if (!isDirectory(`${place}/control`)) makeDirectory(`${place}/control`);
   makeLink(TOLD, `${place}/control/t`);
@@ -248,18 +256,26 @@ function readTimeout(service: ByteString): number {
   throw new SystemError(`Ignoring ${file}`, "it must hold seconds, such as 5, 1.5, 5s or 2m");
 }
 
-/** Makes a service report its end. Its own `finish` is still run: it becomes `finish.own`. */
+/** Makes a service report its end. */
 function reportEnd(service: ByteString): void {
   unlink(`${service}/supervise/ended`);
-  if (!stat(FINISH)) throw new SystemError(`Cannot watch ${service}`, `there is no ${FINISH}`);
-  if (reportsEnd(service)) return;
-  const finish = `${service}/finish`;
-  if (lstat(finish)) rename(finish, `${service}/finish.own`);
-  makeLink(FINISH, finish);
+  standIn(service, "finish", FINISH);
 }
 
-/** Whether it does so already; in a moved service a link leads to the link. */
+/** Puts a link to a program of ours in the place of a service's file, which becomes FILE.own and is still run. */
+function standIn(service: ByteString, file: ByteString, program: ByteString): void {
+  if (!stat(program)) throw new SystemError(`Cannot watch ${service}`, `there is no ${program}`);
+  if (leadsTo(`${service}/${file}`, program)) return;
+  if (lstat(`${service}/${file}`)) rename(`${service}/${file}`, `${service}/${file}.own`);
+  makeLink(program, `${service}/${file}`);
+}
+
 function reportsEnd(service: ByteString): boolean {
-  const target = readLink(`${service}/finish`);
-  return target === FINISH || (target !== undefined && readLink(target) === FINISH);
+  return leadsTo(`${service}/finish`, FINISH);
+}
+
+/** Whether a file is a link to a program; in a moved service it leads to such a link. */
+function leadsTo(file: ByteString, program: ByteString): boolean {
+  const target = readLink(file);
+  return target === program || (target !== undefined && readLink(target) === program);
 }

@@ -117,6 +117,31 @@ Deno.test("--wait-ready runs the command when every service is ready", async () 
   assertMatch(stdout, /main\ndb: up for \d+ s, ready\noff: down\nplain: up for \d+ s, ready\n/);
 });
 
+Deno.test("a program says by a newline on its notification-fd that it is ready", async () => {
+  await using image = await withServices({
+    db: {
+      run: `#!/bin/sh
+echo db starts
+until [ -e /tmp/ready ]; do sleep 0.1; done
+echo >&4
+exec 4>&-
+exec sleep 1000
+`,
+      "notification-fd": "4\n",
+    },
+    web: { run: sleeper("web starts"), needs: "db\n" },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await container.says("db starts");
+  await container.sh("sleep 2");
+  assertMatch((await container.exec("healthy", "db")).stdout, /^db: up for \d+ s, not ready\n$/);
+  await container.sh("touch /tmp/ready");
+  await container.says("web starts", 30);
+  await until(async () => (await container.exec("healthy")).status === 0);
+  await container.sh("rm /tmp/ready; sv restart db"); // Its earlier word counts no more.
+  assertEquals((await container.exec("healthy", "db")).status, 1);
+});
+
 Deno.test("backoff", async (test) => {
   await using image = await withServices({
     web: {
