@@ -232,6 +232,24 @@ Deno.test("a file unhealthy restarts a service, or ends the container, after so 
   );
 });
 
+Deno.test("PID 1 sleeps through when no service waits, whatever files they have, and wakes for an end", async () => {
+  await using image = await withServices({
+    db: { run: sleeper("db starts"), check: "#!/bin/sh\nexit 0\n", unhealthy: "restart 3\n" },
+    web: { run: sleeper("web starts"), needs: "db\n", backoff: "9\n", give_up: "5 in 60\n" },
+  });
+  await using container = await startContainer([], { from: image.name });
+  const wakings = () => container.sh("grep -E 'Threads:.1$|ctxt' /proc/1/status");
+  await container.says("web starts");
+  await until(async () => (await wakings()).includes("Threads"), 20);
+  const before = await wakings();
+  await container.sh("sleep 12; healthy >/dev/null");
+  assertEquals(await wakings(), before);
+  await container.sh("kill -KILL $(cat /etc/service/web/supervise/pid)");
+  await container.says("Service web ended with status 137 after");
+  await until(async () => await count(container, "web starts") === 2);
+  await until(async () => (await wakings()).includes("Threads"), 20);
+});
+
 Deno.test("DRAIN_SECONDS: healthy fails at once, and everything still runs for so long", async () => {
   await using image = await withServices({
     web: {

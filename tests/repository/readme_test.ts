@@ -20,6 +20,9 @@ Deno.test("what README.md tells to write into a Dockerfile makes the image that 
   const [service] = blocks("sh");
   await using built = await derive(lines.join("\n"), {
     "memcached.sh": service,
+    "db.sh": "#!/bin/sh\nexec sleep 1000\n",
+    "db-check.sh": "#!/bin/sh\nexit 0\n",
+    "web.sh": "#!/bin/sh\nexit 1\n",
     "your_key.pub": "ssh-ed25519 AAAA reader\n",
   });
   await using container = await startContainer([], { from: built.name });
@@ -34,6 +37,12 @@ Deno.test("what README.md tells to write into a Dockerfile makes the image that 
   assertStringIncludes(environment.stdout, "MY_NAME='Apachai Hopachai'");
   assertStringIncludes(await container.sh("cat /root/.ssh/authorized_keys"), "reader");
   assertStringIncludes(await container.sh("sv status sshd"), "run: sshd");
+  const [, shown] = text.match(/healthy db web\n(.*?)```/s)!;
+  const likeShown = new RegExp(`^${shown.replace(/61|3/g, "\\d+")}$`);
+  await until(
+    async () => likeShown.test((await container.exec("healthy", "db", "web")).stdout),
+    20,
+  );
 });
 
 const commands = [...text.matchAll(/^ {4}(docker run .*)$/gm)].map(([, command]) => command);
