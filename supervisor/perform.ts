@@ -222,13 +222,20 @@ export function wake(): void {
   hasWoken = true;
 }
 
+/**
+ * How long to let ends gather, for each child that may be the one that has ended. To ask for each of hundreds, and to decide
+ * anew, for every single end would take longer than the ends do.
+ */
+const SECONDS_PER_CHILD = 20e-6;
+
 /** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
 function wait({ until = Infinity, for: which }: Action & { do: "wait" }, run: Run): Outcome {
   const wokeJustNow = hasWoken;
   hasWoken = false;
   let sleepsAt = monotonicSeconds() + secondsUntilSleep(run);
+  const gatherSeconds = (which?.length ?? 0) * SECONDS_PER_CHILD;
   for (;;) {
-    const received = waitForSignal(SIGNALS_TO_US, 0);
+    const received = waitForSignal(SIGNALS_TO_US, gatherSeconds);
     if (received) return { type: "received", received };
     const outcome = which ? reapThese(which) : reapAll(run);
     if (outcome) return outcome;
