@@ -15,6 +15,7 @@ import {
   awaitsEnds,
   type Child,
   childFor,
+  drainSeconds,
   type Ending,
   type Event,
   isCrowded,
@@ -96,7 +97,7 @@ export function record(before: Run, event: Event): Run {
     case "began": {
       const { now: since, step } = event;
       const stop = run.stop!;
-      const drained = stop.step === "drain" ? since - stop.since : stop.drained;
+      const drained = stop.drained ?? (stop.step === "drain" ? since - stop.since : undefined);
       return { ...run, stop: { ...stop, step, since, drained }, listed: undefined };
     }
     case "ended": {
@@ -219,6 +220,9 @@ function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
   // Typed before the main command had been given the terminal: its process group did not get it.
   if (fromTerminal && main?.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
+    if (run.stop?.step === "drain" && drainSeconds(run) > 0) {
+      return { ...run, stop: { ...run.stop, drained: run.now - run.stop.since } };
+    }
     if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
     if (run.stop) return { ...run, stop: { ...run.stop, signal } };
     return hasBooted(run) ? stop(run, { signal }) : abort(run, { signal });

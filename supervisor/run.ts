@@ -46,7 +46,7 @@ export interface Stop {
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
-  /** For how long everything still answered, in seconds. */
+  /** For how long everything still answered, in seconds; absent before the end of the drain. */
   drained?: number;
   /** Where the shutdown is, and since when. */
   step: Step;
@@ -264,9 +264,10 @@ export function awaitsEnds({ services, managed }: Run): boolean {
   return (services?.critical.length ?? 0) + Object.keys(managed).length > 0;
 }
 
-/** How long everything still answers after a stop signal, in seconds: not when the main command has ended, or a signal hurries. */
+/** How long everything still answers after a stop signal, in seconds: not when the main command has ended, or a second signal has cut it short. */
 export function drainSeconds({ environment, stop, main, runit }: Run): number {
   const runs = main === "running" || runit === "running" && main === "absent";
-  const isAsked = stop?.signal !== undefined && stop.status === undefined && !stop.hurry;
+  const isAsked = stop?.signal !== undefined && stop.status === undefined &&
+    stop.drained === undefined;
   return runs && isAsked ? readTimeouts(environment).timeouts.drain : 0;
 }

@@ -183,7 +183,7 @@ Deno.test("a drain comes before all other steps of a stop, and a second signal c
   assert(story.includes("10 Draining for 5 seconds..."));
   assert(story.includes("15 Running /pre..."));
   assertEquals(seconds, 16);
-  assertEquals(tell({ ...world, signals: [TERM(10), TERM(11)] }).seconds, 11);
+  assertEquals(tell({ ...world, signals: [TERM(10), TERM(11)] }).seconds, 12);
   const programs = { main: { endsAfter: 2 }, pre: { endsAfter: 0 } };
   const ended = tell({ ...world, programs, signals: [] });
   assertEquals(ended.seconds, 2); // Nobody sends requests to a command that has ended.
