@@ -26,8 +26,10 @@ export interface Service {
   since: number;
   /** Since when it has not been ready, however often it was started. */
   unreadySince: number;
-  /** When we have last looked whether it is ready, or tried to start it. */
-  triedAt?: number;
+  /** When we have last looked whether it is ready. */
+  lookedAt?: number;
+  /** When runsv could not be reached to start it. */
+  refusedAt?: number;
   /** It runs, and its `check` is to be run next. */
   isToBeChecked?: boolean;
   /** The status of its last check that failed. */
@@ -99,11 +101,11 @@ const TELL_SECONDS = 60;
 export function step(service: Service, happening: Happening, plan: Plan, now: number): Service {
   switch (happening.type) {
     case "ordered":
-      return onOrder({ ...service, triedAt: now }, happening.result, now);
+      return onOrder(service, happening.result, now);
     case "seen":
-      return onSight({ ...service, triedAt: now }, happening.seen, plan, now);
+      return onSight({ ...service, lookedAt: now }, happening.seen, plan, now);
     case "checked":
-      return onCheck({ ...service, triedAt: now }, happening.status, now);
+      return onCheck({ ...service, lookedAt: now }, happening.status, now);
     case "ended":
       return onEnd(service, happening.end, plan, now);
     case "warned":
@@ -119,7 +121,7 @@ function onOrder(service: Service, result: Ordered, now: number): Service {
   switch (service.state) {
     case "waiting":
     case "backing off":
-      if (result === "unreachable") return service;
+      if (result === "unreachable") return { ...service, refusedAt: now };
       return become(result === "up" ? "starting" : "down", service, now);
     case "starting":
     case "ready":
@@ -216,7 +218,8 @@ function become(state: State, service: Service, now: number): Service {
     state,
     since: now,
     unreadySince: wasReady ? now : service.unreadySince,
-    triedAt: undefined,
+    lookedAt: undefined,
+    refusedAt: undefined,
     isToBeChecked: false,
     ...(wasReady && { warnedAt: undefined, checkStatus: undefined }),
   };
@@ -229,16 +232,19 @@ const SHORTEST_PAUSE = 0.1, LONGEST_PAUSE = 5;
 /** When it is said that a service is waited for, and how often. Seconds. */
 const LATE_SECONDS = 10, LATE_AGAIN_SECONDS = 60;
 
-/** When to look again whether a service is ready, or to try again to start it. */
-export function nextTry({ triedAt, unreadySince }: Service): number {
-  if (triedAt === undefined) return -Infinity;
-  const waited = triedAt - unreadySince;
-  return triedAt + Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, waited / 10));
+/** When to look again whether a service is ready. */
+export function nextLook({ lookedAt, unreadySince }: Service): number {
+  return again(lookedAt, unreadySince);
 }
 
-/** When its pause is over. */
-export function pauseEnd({ since, pause }: Service): number {
-  return since + pause;
+/** When a service that may start is to be started: when its pause is over, and not at once where that was refused. */
+export function startTime({ since, pause, refusedAt }: Service): number {
+  return Math.max(since + pause, again(refusedAt, since));
+}
+
+function again(last: number | undefined, since: number): number {
+  if (last === undefined) return -Infinity;
+  return last + Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, (last - since) / 10));
 }
 
 /** When it is to be said that it is waited for: at once where waiting alone does not help. */

@@ -4,7 +4,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { type Plans } from "./plans.ts";
 import { type Action, type Child, type Run } from "./run.ts";
-import { nextTry, nextWarning, pauseEnd, type Service } from "./service.ts";
+import { nextLook, nextWarning, type Service, startTime } from "./service.ts";
 
 /** A check that takes longer is killed, and has failed. Seconds. */
 const CHECK_SECONDS = 10;
@@ -36,7 +36,7 @@ export function supervise(run: Run): Action {
       return { do: "start", purpose: { kind: "check", service: name }, argv };
     }
   }
-  const unseen = unready.filter((name) => !checkOf(name, run) && isDue(nextTry(managed[name])));
+  const unseen = unready.filter((name) => !checkOf(name, run) && isDue(nextLook(managed[name])));
   if (unseen.length > 0) return { do: "look", services, names: unseen };
   return times.length > 0 ? { do: "wait", until: Math.min(...times) } : { do: "wait" };
 }
@@ -59,10 +59,6 @@ function mayStart(
   const { state } = managed[name];
   return state === "backing off" ||
     state === "waiting" && plans[name].needs.every((needed) => managed[needed].state === "ready");
-}
-
-function startTime(service: Service): number {
-  return Math.max(pauseEnd(service), service.triedAt === undefined ? 0 : nextTry(service));
 }
 
 /** The services that somebody waits for and that are not ready: only these are looked at. */

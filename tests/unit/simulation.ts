@@ -38,8 +38,8 @@ export interface World {
   last?: string[];
   /** What services ask of us. */
   plans?: Record<string, Partial<Plan>>;
-  /** What somebody does by `sv`, by seconds. */
-  orders?: [seconds: number, order: "up" | "down" | "restart", service: string][];
+  /** What somebody does by `sv`, or `healthy` does, by seconds. */
+  orders?: [seconds: number, order: "up" | "down" | "restart" | "unhealthy", service: string][];
   /** Processes that nobody watches. */
   others?: string[];
   /** Signals from outside, by seconds. */
@@ -216,6 +216,10 @@ export function live(world: World): Told {
       const unit = unitOf(name);
       if (order === "up" && !isUp(unit)) startUnit(unit);
       if (order === "down" && !isUp(unit)) unit.isWanted = false;
+      if (order === "unhealthy") {
+        unit.end = { status: 1, how: "unhealthy", seconds: 0 };
+        return true;
+      }
       if (order !== "up" && isUp(unit)) {
         endUnit(unit, order);
         return true;

@@ -51,6 +51,33 @@ const worlds: Record<string, World> = {
     programs: { db: { endsAfter: 3, status: 4 } },
     signals: [[3, SERVICE_ENDED]],
   },
+  "services that wait, and that fail": {
+    environment: [["DRAIN_SECONDS", "2"]],
+    services: ["db", "web", "bad", "off", "shop", "never"],
+    plans: {
+      web: { needs: ["db"] },
+      db: { readyBy: "check" },
+      shop: { needs: ["off", "bad", "never"] },
+      bad: { backoff: 60, giveUp: { ends: 8, seconds: 200 } },
+      off: { down: true },
+      never: { readyBy: "notification" },
+    },
+    programs: {
+      db: { readyAfter: 12 },
+      bad: { crashesAfter: 0, status: 3 },
+      never: { readyAfter: Infinity },
+    },
+    signals: [[150, SIGNALS.SIGTERM]],
+  },
+  "services that need each other in a circle": {
+    services: ["db", "web"],
+    plans: { web: { needs: ["db"] }, db: { needs: ["web"] } },
+  },
+  "a service that is not healthy": {
+    services: ["web"],
+    plans: { web: { unhealthy: true } },
+    orders: [[5, "unhealthy", "web"]],
+  },
   "a runsvdir that ends": { programs: { runsvdir: { endsAfter: 3, status: 111 } } },
 };
 
