@@ -44,6 +44,11 @@ if ("error" in options) {
   exit(options.status);
 }
 
+if (options.check) {
+  const { check } = await import("./check/check.ts");
+  check(options, parseEnvironment(readFile("/proc/self/environ")));
+}
+
 const pid = getpid();
 const slept = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
 let run: Run = slept === undefined ? begin(options) : JSON.parse(slept);

@@ -5,7 +5,7 @@ import { mayExecute, readFile, stat } from "./libc.ts";
 export type Found = { file: ByteString } | { status: 126 | 127; reason: string };
 
 /** Where to look when the environment does not say. */
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
  * Finds the program that a command means, as execvp(3) does, and says what is wrong with one that cannot be run:

@@ -1,7 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { listDirectory, mayExecute, stat, SystemError } from "../posix/libc.ts";
 import { type Environment, get } from "../env/environment.ts";
-import { ENABLE_INSECURE_KEY } from "./conventions.ts";
+import { ENABLE_INSECURE_KEY, SCRIPTS } from "./conventions.ts";
 import { type Options } from "./options.ts";
 
 /** When scripts are run. */
@@ -13,23 +13,17 @@ export interface Hooks {
   warnings: readonly ByteString[];
 }
 
-const FOLDERS = {
-  startup: "/etc/my_init.d",
-  preShutdown: "/etc/my_init.pre_shutdown.d",
-  postShutdown: "/etc/my_init.post_shutdown.d",
-};
-
 /** Finds the scripts of a stage: executable files, by name; hidden ones are left out. */
 export function findHooks(stage: Stage, options: Options, environment: Environment): Hooks {
   const warnings: ByteString[] = [];
-  if (stage !== "startup") return { scripts: executables(FOLDERS[stage], warnings), warnings };
+  if (stage !== "startup") return { scripts: executables(SCRIPTS[stage], warnings), warnings };
   const scripts: ByteString[] = [];
   if (options.enableInsecureKey) {
     if (stat(ENABLE_INSECURE_KEY)) scripts.push(ENABLE_INSECURE_KEY);
     else warnings.push(`Cannot enable the insecure key: there is no ${ENABLE_INSECURE_KEY}`);
   }
   if (options.startupFiles) {
-    const folder = get(environment, "ENV_INIT_DIRECTORY") ?? FOLDERS.startup;
+    const folder = get(environment, "ENV_INIT_DIRECTORY") ?? SCRIPTS.startup;
     scripts.push(...executables(folder, warnings), ...executable("/etc/rc.local", warnings));
   }
   return { scripts, warnings };
