@@ -27,7 +27,7 @@ export const CONFIGURATIONS: readonly ByteString[] = [
 ];
 
 /** What a program is told that only shows something and ends. */
-const ONLY_SHOWS = / (--help|--version|-V|-v|-t|-T|-h) /;
+const ONLY_SHOWS = / (--help|--version|-V|-t|-T) |^ -[hv] $/;
 
 const DAEMONS: readonly Daemon[] = [
   {
@@ -186,6 +186,7 @@ export function goesToBackground(
   if (/^\/etc\/init\.d\//.test(program)) {
     return / (start|restart) /.test(line) ? "run the program itself, in the foreground" : undefined;
   }
+  if (!/^([^/]+|.*\/s?bin\/[^/]+)$/.test(program)) return undefined; // A script that is called as the program is.
   const daemon = DAEMONS.find(({ names }) => names.test(baseName(program)));
   if (!daemon || daemon.stays?.test(line)) return undefined;
   if (daemon.leaves?.test(line)) return daemon.remedy;

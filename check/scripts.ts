@@ -82,7 +82,7 @@ function checkBeginning(image: Image, file: ByteString, text: ByteString): Probl
   const isShell = readShellName(interpreter);
   const returns = lines.filter((it) => it.endsWith("\r")).length;
   if (first.endsWith("\r")) problems.push({ kind: "windowsLineEnds", file, line: 1 });
-  else if (isShell && returns > 0 && returns * 2 >= lines.length) {
+  else if (isShell && returns > 0 && returns * 2 >= lines.filter((it) => it !== "").length) {
     const line = lines.findIndex((it) => it.endsWith("\r")) + 2;
     problems.push({ kind: "windowsLineEnds", file, line });
   }
