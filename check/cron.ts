@@ -10,8 +10,7 @@ export const PARTS: readonly ByteString[] = ["hourly", "daily", "weekly", "month
   .map((it) => `/etc/cron.${it}`);
 
 /** Names by which something is left out on purpose. */
-const LEFT_OUT =
-  /(\.(disabled|bak|old|orig|save|sample|example|md|dpkg-\w+|ucf-\w+)|~)$|^README/;
+const LEFT_OUT = /(\.(disabled|bak|old|orig|save|sample|example|md|dpkg-\w+|ucf-\w+)|~)$|^README/;
 
 /** Finds what is wrong with the tables of the system, and with what is run every hour, day, week and month. */
 export function checkCron(image: Image): Problem[] {

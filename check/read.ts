@@ -1,8 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { listDirectory, lstat, readFile, stat, SystemError } from "../posix/libc.ts";
-import { DEFAULT_PATH } from "../posix/programs.ts";
-import { type Environment, get } from "../env/environment.ts";
-import { SCRIPTS, SERVICES } from "../supervisor/conventions.ts";
+import { DEFAULT_PATH, type Environment, get } from "../env/environment.ts";
+import { SCRIPT_DIRECTORIES, SERVICES } from "../supervisor/conventions.ts";
 import { type Options } from "../supervisor/options.ts";
 import { CRONTAB, PARTS, TABLES } from "./cron.ts";
 import { CONFIGURATIONS } from "./daemons.ts";
@@ -50,13 +49,15 @@ export function readImage(
   const readAll = (directory: ByteString) => list(directory).forEach(read);
 
   const startup = options.startupFiles
-    ? get(environment, "ENV_INIT_DIRECTORY") ?? SCRIPTS.startup
+    ? get(environment, "ENV_INIT_DIRECTORY") ?? SCRIPT_DIRECTORIES.startup
     : undefined;
   if (startup !== undefined) {
     readAll(startup);
     read(RC_LOCAL);
   }
-  for (const directory of [SCRIPTS.preShutdown, SCRIPTS.postShutdown]) readAll(directory);
+  for (const directory of [SCRIPT_DIRECTORIES.preShutdown, SCRIPT_DIRECTORIES.postShutdown]) {
+    readAll(directory);
+  }
   if (options.runit) {
     readAll(SERVICES);
     for (const service of list(SERVICES)) {

@@ -1,5 +1,5 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { SCRIPTS } from "../supervisor/conventions.ts";
+import { SCRIPT_DIRECTORIES } from "../supervisor/conventions.ts";
 import { identify, identities } from "./commands.ts";
 import { entries, type Entry, type Image, isExecutable } from "./image.ts";
 import { type Problem } from "./problems.ts";
@@ -10,7 +10,7 @@ export const RC_LOCAL = "/etc/rc.local";
 
 /** Finds what is wrong with startup and shutdown scripts. */
 export function checkScripts(image: Image): Problem[] {
-  const directories = [SCRIPTS.preShutdown, SCRIPTS.postShutdown];
+  const directories = [SCRIPT_DIRECTORIES.preShutdown, SCRIPT_DIRECTORIES.postShutdown];
   if (image.startup !== undefined) directories.unshift(image.startup);
   const scripts = directories.flatMap((directory) => entries(image, directory));
   const rcLocal = image.nodes[RC_LOCAL];

@@ -1,6 +1,6 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { SERVICES } from "../supervisor/conventions.ts";
-import { parseSeconds } from "../supervisor/limits.ts";
+import { parseSeconds } from "../supervisor/timeouts.ts";
 import { baseName, identify } from "./commands.ts";
 import { goesToBackground, ignoresTerm } from "./daemons.ts";
 import { entries, type Entry, type Image } from "./image.ts";
