@@ -1,6 +1,6 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { listDirectory, lstat, readFile, stat, SystemError } from "../posix/libc.ts";
-import { DEFAULT_PATH, type Environment, get } from "../env/environment.ts";
+import { type Environment, get, pathOf } from "../env/environment.ts";
 import { SCRIPT_DIRECTORIES, SERVICES } from "../supervisor/conventions.ts";
 import { type Options } from "../supervisor/options.ts";
 import { CRONTAB, PARTS, TABLES } from "./cron.ts";
@@ -68,7 +68,7 @@ export function readImage(
   list(ENVIRONMENT); // Names only: the values may be secrets.
   for (const file of [CRONTAB, ...CONFIGURATIONS]) read(file);
 
-  const searchPath = (get(environment, "PATH") ?? DEFAULT_PATH).split(":").map((it) => it || ".");
+  const searchPath = pathOf(environment).split(":").map((it) => it || ".");
   for (const { text } of Object.values(nodes)) {
     if (!text?.startsWith("#!")) continue;
     const interpreter = interpreterOf(text);
