@@ -45,8 +45,8 @@ const SETTINGS: Readonly<
     fits: (text) => /^\s*[1-9]\d*\s+in\s+[1-9]\d*\s*[smh]?\s*$/.test(text),
   },
   "notification-fd": {
-    form: "the number of an open file, 3 or more",
-    fits: (text) => /^\s*\d{1,4}\s*$/.test(text) && Number(text) >= 3,
+    form: "the number of an open file, from 3 to 9",
+    fits: (text) => /^\s*[3-9]\s*$/.test(text),
   },
 };
 

@@ -7,14 +7,11 @@ export interface Options {
   runit: boolean;
   killAllOnExit: boolean;
   quiet: boolean;
-<<<<<<< HEAD
   /** Whether the main command waits for the services to be ready. */
   waitReady: boolean;
-=======
   /** Whether to look for what will fail, and start nothing; `json` prints that for programs. */
   check?: boolean;
   json?: boolean;
->>>>>>> main
   /** The main command, if there is one. */
   command: readonly ByteString[];
 }
@@ -32,12 +29,9 @@ const OPTIONS: Record<string, "help" | "version" | Partial<Options>> = {
   "--skip-runit": { runit: false },
   "--no-kill-all-on-exit": { killAllOnExit: false },
   "--quiet": { quiet: true },
-<<<<<<< HEAD
   "--wait-ready": { waitReady: true },
-=======
   "--check": { check: true },
   "--json": { json: true },
->>>>>>> main
 };
 
 /** The text of `--help`. */
@@ -57,14 +51,11 @@ without one waits until it is told to stop. At the end it shuts everything down 
       --no-kill-all-on-exit
                           do not end the remaining processes at the end
       --quiet             print warnings and errors only
-<<<<<<< HEAD
       --wait-ready        run COMMAND when all services are ready
-=======
       --check             start nothing, but look for what is wrong with scripts, services,
                           cron tables and the environment; status 1 if something will fail.
                           For RUN my_init --check at the end of a Dockerfile
       --json              print what --check has found as JSON
->>>>>>> main
 
 Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT,
              DRAIN_SECONDS

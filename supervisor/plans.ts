@@ -21,15 +21,15 @@ export interface Plan {
 /** The plans of the services that we look after, by name. All others are runit's alone. */
 export type Plans = Readonly<Record<ByteString, Plan>>;
 
-/** The names in a file `needs`: one a line. Empty lines and those that begin with # mean nothing. */
+/** The names in a file `needs`: one a line. Empty lines, and what follows a #, mean nothing. */
 export function parseNeeds(text: ByteString): ByteString[] {
-  const lines = text.split("\n").map((line) => line.trim());
-  return [...new Set(lines.filter((line) => line !== "" && !line.startsWith("#")))];
+  const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim());
+  return [...new Set(lines.filter((line) => line !== ""))];
 }
 
 /** Understands `5 in 60`: so many ends in so many seconds. */
 export function parseGiveUp(text: ByteString): Plan["giveUp"] {
-  const [, ends, time = ""] = text.match(/^\s*([1-9]\d{0,3})\s+in\s+(\S+)\s*$/) ?? [];
+  const [, ends, time = ""] = text.match(/^\s*([1-9]\d{0,3})\s+in\s+(.+)$/) ?? [];
   const seconds = parseSeconds(time);
   return seconds === undefined ? undefined : { ends: Number(ends), seconds };
 }
