@@ -29,7 +29,7 @@ export function parseNeeds(text: ByteString): ByteString[] {
 
 /** Understands `5 in 60`: so many ends in so many seconds. */
 export function parseGiveUp(text: ByteString): Plan["giveUp"] {
-  const [, ends, time = ""] = text.match(/^\s*([1-9]\d{0,3})\s+in\s+(.+)$/) ?? [];
+  const [, ends, time = ""] = text.trim().match(/^([1-9]\d{0,3})\s+in\s+(.+)$/) ?? [];
   const seconds = parseSeconds(time);
   return seconds === undefined ? undefined : { ends: Number(ends), seconds };
 }
