@@ -56,7 +56,7 @@ export function takeEnd(place: ByteString): Omit<End, "name"> | undefined {
     down: "down",
     unhealthy: "unhealthy",
   };
-  return { status: Number(status), how: ways[how] ?? "itself", seconds: Number(seconds) };
+  return { status: Number(status) & 0xff, how: ways[how] ?? "itself", seconds: Number(seconds) };
 }
 
 /** The last line that a service's check has printed. */

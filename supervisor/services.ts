@@ -85,7 +85,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   for (const name of has(TIMEOUT_FILE)) {
     attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`));
   }
-  const plans = readPlans(names, switches, wantsAllReady, attempt);
+  let plans = readPlans(names, switches, wantsAllReady, attempt);
   const fault = findFault(plans, names);
   if (fault !== undefined) {
     return { directory: SERVICES, timeouts, critical, last, plans, warnings, fault };
@@ -109,6 +109,11 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     const advice = "docker run --tmpfs /tmp helps";
     warnings.push(`Cannot run ${moved.join(", ")}: none of ${where} can be written; ${advice}`);
     names = names.filter((name) => !moved.includes(name));
+    const downIfMoved = ([name, plan]: [ByteString, Plan]) => [
+      name,
+      { ...plan, down: plan.down || moved.includes(name) },
+    ];
+    plans = Object.fromEntries(Object.entries(plans).map(downIfMoved));
     directory = names.length === 0 && isDirectory(NO_SERVICES) ? NO_SERVICES : SERVICES;
   } else if (directory !== SERVICES) {
     for (const name of names) {
