@@ -159,3 +159,46 @@ Deno.test("a critical service without the program that reports its end gets a wa
     /^\*\*\* Cannot watch \S+\/b: there is no \/usr\/lib\/baseimage\/report_end$/m,
   );
 });
+
+Deno.test("a service with needs waits by a file down of ours, which the next start knows; somebody's own stays", async () => {
+  const ours = "my_init starts this service when what it needs is ready.\n";
+  const { stdout } = await show({
+    files: {
+      "etc/service/b/needs": "a\n",
+      "etc/service/c/run": RUN,
+      "etc/service/c/needs": "a\n",
+      "etc/service/c/down": "mine\n",
+      "etc/service/d/run": RUN,
+      "etc/service/d/down": ours, // Its needs have gone since.
+      "etc/service/e/run": RUN,
+      "etc/service/e/needs": "a\n",
+      "etc/service/e/down": ours,
+    },
+    before: "umount /etc/service/a",
+    env: { DISABLE_E: "1" },
+    after: "for it in b c d e; do echo $it: $(cat /etc/service/$it/down 2>&1); done",
+  });
+  assert(
+    stdout.endsWith(
+      `b: ${ours}c: mine\nd: cat: /etc/service/d/down: No such file or directory\n` +
+        "e: Switched off by DISABLE_E\n",
+    ),
+    stdout,
+  );
+});
+
+Deno.test("what backoff, give_up and needs hold by mistake is said", async () => {
+  const { stderr } = await show({
+    files: { "etc/service/b/backoff": "soon\n", "etc/service/b/give_up": "5\n" },
+    before: "umount /etc/service/a",
+  });
+  assertEquals(stderr.match(/Ignoring .*/g), [
+    "Ignoring /etc/service/b/backoff: it must hold seconds, such as 30, 30s or 2m",
+    "Ignoring /etc/service/b/give_up: it must hold a number and a time, such as 5 in 60",
+  ]);
+  const unknown = await runInit(["--skip-startup-files"], {
+    files: { "etc/service/b/run": RUN, "etc/service/b/needs": "db\n" },
+  });
+  assertEquals(unknown.status, 1);
+  assertMatch(unknown.stderr, /^\*\*\* Service b needs db, which is not in \/etc\/service: .*$/m);
+});
