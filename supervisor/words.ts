@@ -2,6 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, signalName } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readLimits } from "./limits.ts";
+import { logFormProblems } from "./logs.ts";
 import { type Action, type Event, type Message, type Run } from "./run.ts";
 
 /** What is said before an action. Pure, as all of this file: here are the words of a run, and nothing else. */
@@ -61,7 +62,11 @@ function moreTime({ environment, stop }: Run, file = ""): Message[] {
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":
-      return [...event.warnings, ...readLimits(event.environment).warnings].map(warning);
+      return [
+        ...event.warnings,
+        ...readLimits(event.environment).warnings,
+        ...logFormProblems(event.environment),
+      ].map(warning);
     case "hooks":
       return event.hooks.warnings.map(warning);
     case "services":
