@@ -3,8 +3,8 @@
 
 import $ from "@david/dax";
 import { secondsOf } from "../tests/support/until.ts";
-import { buildImage } from "../tools/image.ts";
-import { readCommandLine, runTool, say } from "../tools/project.ts";
+import { buildImage } from "../build/image.ts";
+import { readCommandLine, runTool, say } from "../build/project.ts";
 
 const rounds = 10;
 
