@@ -33,7 +33,7 @@ export function nameOnLines(program: ByteString): ByteString {
 
 /** A line of our own, as a relay writes those of others. */
 export function jsonLine(message: ByteString, now: Date): ByteString {
-  const LONGEST = 1000; // Whole, it must fit into a pipe at once.
+  const LONGEST = 600; // Whole, it must fit into a pipe at once.
   const decode = (text: ByteString) => new TextDecoder().decode(toBytes(text));
   const line = {
     time: now.toISOString(),
