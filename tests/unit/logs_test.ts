@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { toBytes } from "../../posix/bytes.ts";
 import { SIGNALS } from "../../posix/signals.ts";
 import { jsonLine, nameOnLines, readLogForm } from "../../supervisor/logs.ts";
 import { live, type World } from "./simulation.ts";
@@ -40,7 +41,7 @@ Deno.test("a line of my_init's own is JSON in one piece, whatever is in it", () 
   const line = jsonLine('Running \xff"\n' + "\xc3\xa9".repeat(2000), new Date(0));
   assert(line.length < 4096);
   assert(jsonLine("\x01".repeat(5000), new Date(0)).length < 4096);
-  const { message, ...others } = JSON.parse(line);
+  const { message, ...others } = JSON.parse(new TextDecoder().decode(toBytes(line)));
   assertEquals(others, { time: "1970-01-01T00:00:00.000Z", service: "my_init", stream: "stderr" });
   assert(message.startsWith('Running \ufffd"\n\u00e9'));
 });
