@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 // line, and one has lines that a pipe does not take at once. The third has a log of its own.
 const services = {
   web: `#!/bin/sh
-trap 'echo web says good bye; printf no newline; exit 0' TERM
+trap 'echo web says good bye; printf "no newline"; exit 0' TERM
 [ -e /tmp/counted ] || { : >/tmp/counted; seq -f 'web line %.0f' 10000; kill -KILL $$; }
 echo web is up
 while :; do sleep 0.05; done
@@ -194,10 +194,10 @@ kind, address = sys.argv[1:]
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 server = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
 server.bind((address, 5514))
+if kind != "udp": server.listen(5)
 got = open("/tmp/got", "ab", 0)
 if kind == "udp":
     while True: got.write(server.recv(65536) + b"\\n")
-server.listen(5)
 while True:
     peer, _ = server.accept()
     try:
@@ -233,7 +233,7 @@ RUN ${kind === "tls" ? `/certificate ${name} ${trusted}` : "true"}`,
       certificate: CERTIFICATE,
       listen: `#!/bin/sh
 setsid python3 /listener.py ${kind} ${listenOn} &
-until ${kind === "udp" ? "ss -lnu" : "ss -lnt"} | grep -q :5514; do sleep 0.05; done
+until [ -e /tmp/got ]; do sleep 0.05; done
 `,
     },
   );
@@ -263,10 +263,10 @@ for (const [kind, host, listenOn] of ways) {
   Deno.test(`SYSLOG_FORWARD=${kind}://${host}:5514 sends on what is logged, as RFC 5424 has it`, async () => {
     await forwarding(
       async (container) => {
-        await until(async () => /shop - - - two/.test(await received(container)), 30);
+        await until(async () => / shop - - .*two/.test(await received(container)), 30);
         const got = await received(container);
-        assertMatch(got, /^<14>1 \d{4}-\d\d-\d\dT\S+ \S+ shop - - - an order$/m);
-        assertMatch(got, /shop - - - two.+lines$/m);
+        assertMatch(got, /^<14>1 \d{4}-\d\d-\d\dT\S+ \S+ shop - - \S.* an order$/m);
+        assertMatch(got, / shop - - \S.* two.+lines$/m);
         await container.says("shop: an order");
       },
       kind,
