@@ -9,7 +9,7 @@ const tools = [
   "tools/image.ts",
   "tools/tests.ts",
   "tools/run.ts",
-  "bench/start_and_stop.ts",
+  "bench/bench.ts",
 ];
 
 async function run(tool: string, ...words: string[]) {
@@ -38,7 +38,7 @@ for (const tool of tools) {
   });
 }
 
-for (const tool of ["tools/build.ts", "tools/image.ts", "bench/start_and_stop.ts"]) {
+for (const tool of ["tools/build.ts", "tools/image.ts", "bench/bench.ts"]) {
   Deno.test(`${tool} refuses a word, since it takes none`, async () => {
     assertEquals(
       await run(tool, "x86_64"),
