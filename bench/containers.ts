@@ -13,7 +13,13 @@ export async function docker(...words: string[]): Promise<string> {
   const { code, stdout, stderr } = await $`docker ${words}`.stdout("piped").stderr("piped")
     .noThrow();
   if (code === 0) return stdout.trim();
-  throw new Problem(`docker ${words[0]} failed: ${stderr.trim().split("\n").at(-1)}`);
+  throw new Problem(`docker ${words[0]} failed: ${reasonIn(stderr)}`);
+}
+
+/** The line that says it; docker adds one about --help. */
+function reasonIn(stderr: string): string {
+  const lines = stderr.split("\n").filter((it) => it && !it.startsWith("Run '"));
+  return lines.at(-1) ?? "it said nothing";
 }
 
 /** What is to be run: the image, docker's options, and the command. */
@@ -83,7 +89,7 @@ export class Attached implements AsyncDisposable {
   /** The same; a Problem if it ended before. */
   async lines(count: number): Promise<void> {
     if (await this.readLines(count)) return;
-    const reason = (await this.#errors).trim().split("\n").at(-1);
+    const reason = reasonIn(await this.#errors);
     throw new Problem(`docker run ended after ${this.#lines} of ${count} lines: ${reason}`);
   }
 

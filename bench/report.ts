@@ -81,7 +81,7 @@ services, but it does not wait for them: docker's end of the container is theirs
 package of Debian or Ubuntu, so it is not here.`,
     groups: [{
       ours: "setuser",
-      peers: ["setuser 1.0.0", "gosu", "setpriv", "s6-setuidgid", "chpst"],
+      peers: ["setuser 1.0.0", "gosu", "setpriv", "chpst"],
     }],
   },
   {
@@ -124,7 +124,7 @@ measured in one run, taking turns, on ${date}: ${machine.cores} cores, ${machine
 \`deno task bench\` from [bench/results.json](../bench/results.json), which has minima, maxima and counts, too.`,
     `Values are medians, ± the median distance from it. Less is better everywhere. gosu, runit and supervisor are
 16.04's packages. tini, dumb-init and catatonit are Debian 12's, run on 16.04. s6 needs a newer C library than 16.04 has and
-runs on Debian 12; setpriv and s6-setuidgid are Debian 12's with their own libraries, on 16.04.`,
+runs on Debian 12; setpriv is Debian 12's with its own libraries, on 16.04.`,
     "## What was to be reached",
     targetsText,
     table(["", "before", "to reach", "now", "reached"], targets(results).map(targetRow)),

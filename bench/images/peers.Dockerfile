@@ -1,13 +1,13 @@
 # The image that is measured, with its peers beside it. Built by subjects.ts.
-# From 16.04's archive what it has. From Debian 12 the three small inits, which run on 16.04 as they are, and setpriv and
-# s6-setuidgid, which get Debian's loader and libraries with them.
+# From 16.04's archive what it has. From Debian 12 the three small inits, which run on 16.04 as they are, and setpriv,
+# which gets Debian's loader and libraries with it.
 ARG OURS
 ARG PREVIOUS
 FROM debian:12 AS debian
-RUN apt-get update && apt-get install --yes --no-install-recommends tini dumb-init catatonit s6
-RUN mkdir /debian && cp /usr/bin/setpriv /usr/bin/s6-setuidgid /debian/ && \
-    ldd /debian/* | grep -o '/[^ :]*\.so[^ ]*' | sort -u | xargs cp -Lt /debian && \
-    ln -s ld-linux*.so.* /debian/loader
+RUN apt-get update && apt-get install --yes --no-install-recommends tini dumb-init catatonit
+RUN mkdir /debian && cp /usr/bin/setpriv /debian/ && \
+    ldd /debian/setpriv | grep -o '/[^ :]*\.so[^ ]*' | sort -u | xargs cp -Lt /debian && \
+    cd /debian && ln -s ld-linux*.so.* loader
 
 FROM $PREVIOUS AS previous
 RUN mkdir /previous && cp /sbin/my_init /previous/ && ln /previous/my_init /previous/setuser
