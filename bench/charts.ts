@@ -19,10 +19,9 @@ const style = `
   .grid { stroke: #8a94a0; stroke-opacity: .28 }
   .noise { stroke: #333d48; stroke-opacity: .65 }
   .ours { fill: #1d6fd8 } .previous { fill: #9dc3f2 } .peer { fill: #b3bac3 }
-  path, circle.dot { fill: none; stroke-width: 2; stroke-linejoin: round }
+  path { fill: none; stroke-width: 2; stroke-linejoin: round }
   .line0 { stroke: #1d6fd8; stroke-width: 3 } .line1 { stroke: #8db9ee } .line2 { stroke: #d9822b }
   .line3 { stroke: #2f9e77 } .line4 { stroke: #a25fc4 }
-  .dot { stroke: none }
   .dot0 { fill: #1d6fd8 } .dot1 { fill: #8db9ee } .dot2 { fill: #d9822b } .dot3 { fill: #2f9e77 } .dot4 { fill: #a25fc4 }
   @media (prefers-color-scheme: dark) {
     text { fill: #c9d1d9 } .title, .strong { fill: #f0f3f6 } .unit, .tick { fill: #9aa5b1 }
@@ -129,7 +128,7 @@ function lines(
   title: string,
   panels: { title: string; figures: Figures; metric: RegExp }[],
 ): string {
-  const [top, height, left, labels, gap] = [66, 250, 48, 88, 16];
+  const [top, height, left, labels, gap] = [66, 250, 50, 98, 16];
   const parts = [text(title, 0, 20, "title")];
   const panelWidth = (width - gap) / panels.length;
   const values = panels.flatMap(({ figures, metric }) =>
@@ -162,7 +161,7 @@ function lines(
       parts.push(`<path class="line${number}" d="M ${path}"/>`);
       for (const { count, value } of points) {
         parts.push(
-          `<circle class="dot dot${number}" cx="${px(x(count))}" cy="${px(y(value))}" r="3.5"/>`,
+          `<circle class="dot${number}" cx="${px(x(count))}" cy="${px(y(value))}" r="3.5"/>`,
         );
       }
     }
