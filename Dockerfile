@@ -18,7 +18,7 @@ ARG TARGETARCH
 COPY image dist*/ready.${TARGETARCH:-amd64}* /bd_build/
 RUN machine=${TARGETARCH:-amd64}; \
     [ -e /bd_build/ready.$machine ] || { \
-      echo "There is no dist/$machine: run \`make build\` (for another machine \`tools/deno task build --target ...\`)" >&2; \
+      echo "There is no dist/$machine: run \`make build\` (for another machine \`build/deno task build --target ...\`)" >&2; \
       exit 1; \
     }; \
     /bd_build/build.sh

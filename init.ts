@@ -14,20 +14,21 @@ import {
   writeError,
   writeOutput,
 } from "./posix/libc.ts";
+import { type ByteString } from "./posix/bytes.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "./posix/signals.ts";
 import { parseEnvironment } from "./env/environment.ts";
 import { NOTE_FILE, readNote } from "./supervisor/asleep.ts";
 import { HELP, type Options, readOptions } from "./supervisor/options.ts";
-import { newRun, type Run } from "./supervisor/run.ts";
+import { newRun, readRun, type Run } from "./supervisor/run.ts";
 import { next } from "./supervisor/next.ts";
-import { perform, wake } from "./supervisor/perform.ts";
+import { perform } from "./supervisor/perform.ts";
 import { record } from "./supervisor/record.ts";
 
 declare const VERSION: string;
 
-// First: PID 1 loses every signal that is neither handled nor blocked. We wait for them one by one.
+// First: PID 1 loses every signal that is neither handled nor blocked. They are taken one by one.
 setSignalMask(allSignalsBut(...FAULTS));
-setDefault(SIGNALS.SIGCHLD); // Were it ignored, the kernel would collect our children.
+setDefault(SIGNALS.SIGCHLD); // If it were ignored, the kernel would reap our children itself.
 
 const [, ...words] = readFile("/proc/self/cmdline").split("\0").slice(0, -1);
 const options = readOptions(words);
@@ -45,13 +46,8 @@ if ("error" in options) {
 }
 
 const pid = getpid();
-const slept = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
-let run: Run = slept === undefined ? begin(options) : JSON.parse(slept);
-if (slept !== undefined) {
-  closeFile(NOTE_FILE);
-  if (run.services?.lock !== undefined) keepToOurselves([run.services.lock]);
-  wake();
-}
+const note = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
+let run: Run = note === undefined ? begin(options) : wake(note, options);
 for (;;) run = record(run, perform(next(run), run)); // Ends by the action "exit".
 
 function begin(options: Options): Run {
@@ -63,10 +59,23 @@ function begin(options: Options): Run {
   if (pid !== 1) {
     writeError(
       becomeSubreaper()
-        ? "*** Not running as PID 1: only processes started from here are collected and shut down."
-        : "*** Not running as PID 1, and this kernel knows no subreapers: orphans are not collected.",
+        ? "*** Not running as PID 1: only processes started from here are reaped and shut down."
+        : "*** Not running as PID 1, and this kernel knows no subreapers: orphans are not reaped.",
     );
   }
+  return atItsBeginning(options);
+}
+
+/** Continues from what PID 1 has written down before it slept. */
+function wake(note: { state: ByteString } | "another version", options: Options): Run {
+  closeFile(NOTE_FILE);
+  const run = note === "another version" ? undefined : readRun(note.state);
+  if (!run) return record(atItsBeginning(options), { type: "replaced", now: monotonicSeconds() });
+  if (run.services?.lock !== undefined) keepToOurselves([run.services.lock]);
+  return run;
+}
+
+function atItsBeginning(options: Options): Run {
   const environment = parseEnvironment(readFile("/proc/self/environ"));
   return newRun({ now: monotonicSeconds(), pid, options, environment });
 }

@@ -19,7 +19,7 @@ import {
 import { findExcess } from "./posix/arguments.ts";
 import { findProgram } from "./posix/programs.ts";
 import { allSignalsBut, GLIBC_SIGNALS } from "./posix/signals.ts";
-import { get, parseEnvironment, toStrings, withVariables } from "./env/environment.ts";
+import { parseEnvironment, pathOf, toStrings, withVariables } from "./env/environment.ts";
 
 declare const VERSION: string;
 
@@ -69,7 +69,7 @@ const environment = withVariables(given, [
   ["UID", String(user.uid)],
   ["GID", String(gid)],
 ]);
-const found = findProgram(command[0], get(environment, "PATH"));
+const found = findProgram(command[0], pathOf(environment));
 if (!("file" in found)) fail(`cannot execute ${command[0]}: ${found.reason}`, found.status);
 
 const envp = toStrings(environment);

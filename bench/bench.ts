@@ -9,7 +9,7 @@ import {
   readCommandLine,
   runTool,
   say,
-} from "../tools/project.ts";
+} from "../build/project.ts";
 import { charts } from "./charts.ts";
 import { removeAll } from "./containers.ts";
 import { type Question, questions, type Results } from "./figures.ts";

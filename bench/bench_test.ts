@@ -2,7 +2,7 @@
 import $ from "@david/dax";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { projectFolder } from "../tools/project.ts";
+import { projectFolder } from "../build/project.ts";
 import { charts } from "./charts.ts";
 import { type Results } from "./figures.ts";
 import { report } from "./report.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import $ from "@david/dax";
-import { Problem } from "../tools/project.ts";
+import { Problem } from "../build/project.ts";
 
 const label = `baseimage.bench=${crypto.randomUUID()}`;
 

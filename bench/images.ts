@@ -5,10 +5,10 @@
  */
 import $ from "@david/dax";
 import { join } from "@std/path";
-import { ensureBase } from "../tools/base.ts";
-import { buildImage } from "../tools/image.ts";
-import { runQuietly } from "../tools/progress.ts";
-import { cacheFolder, exists, Problem, projectFolder, say } from "../tools/project.ts";
+import { ensureBase } from "../base/base.ts";
+import { buildImage } from "../build/image.ts";
+import { runQuietly } from "../build/progress.ts";
+import { cacheFolder, exists, Problem, projectFolder, say } from "../build/project.ts";
 import { docker } from "./containers.ts";
 
 /** The last commit of 1.0.0: with Deno alone, before there was native code. */

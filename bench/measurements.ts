@@ -5,7 +5,7 @@
  * @module
  */
 import $ from "@david/dax";
-import { Problem } from "../tools/project.ts";
+import { Problem } from "../build/project.ts";
 import {
   attach,
   docker,

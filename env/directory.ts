@@ -65,7 +65,7 @@ export function reloadEnvironment(
   return { environment, unwritten, warnings };
 }
 
-/** The HOME that docker sets where nobody chose one; nothing when the directory has one. */
+/** The HOME that docker sets where none is chosen; nothing when the directory has one. */
 export function dockersHome(): ByteString | undefined {
   if (stat(`${DIRECTORY}/HOME`)) return undefined;
   return findUser(identity().uid)?.home || "/";
@@ -73,7 +73,7 @@ export function dockersHome(): ByteString | undefined {
 
 /**
  * Reads the directory: a file's name is the variable's, its content the value, less one final newline. Links are
- * followed and folders passed over, so a mounted Kubernetes ConfigMap or Secret can be read. What cannot be a
+ * followed and directories skipped, so a mounted Kubernetes ConfigMap or Secret can be read. What cannot be a
  * variable gets a warning.
  *
  * @returns no variables when there is no directory, or none that we may read
@@ -165,7 +165,7 @@ function exportDirectory(
     failure ??= failures[0];
     if (failures.length > 0) unwritten.push(name);
   }
-  // One that cannot be written mostly means that none can, so one line is enough.
+  // If one cannot be written, usually none can, so one line is enough.
   if (failure) {
     warnings.push(`${failure}. Programs get the variable, but it is not in ${DIRECTORY}`);
   }
@@ -193,7 +193,7 @@ function writeDumps(all: Environment): ByteString[] {
   return warnings;
 }
 
-/** Whose line in a service's PAM file brings the environment, and where it looks. */
+/** A service's PAM file includes this one for the environment, which is read from PAM_FILE. */
 const PAM_RULE = "/etc/pam.d/container-environment";
 const PAM_FILE = "/run/container_environment.pam";
 /** The services that start programs by PAM. */

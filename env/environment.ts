@@ -26,6 +26,14 @@ export function get(environment: Environment, name: ByteString): ByteString | un
   return environment.find(([key]) => key === name)?.[1];
 }
 
+/** The PATH that docker sets where none is chosen, and the one to search where there is none. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Where programs are searched for. */
+export function pathOf(environment: Environment): ByteString {
+  return get(environment, "PATH") ?? DEFAULT_PATH;
+}
+
 /** An environment with further variables, which win. */
 export function withVariables(environment: Environment, further: Environment): Environment {
   return [...new Map([...environment, ...further])];

@@ -1,18 +1,15 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { type Environment, get, without, withVariables } from "./environment.ts";
+import { DEFAULT_PATH, type Environment, get, without, withVariables } from "./environment.ts";
 
 /** Variables of one process and its user, not of all: they stay out of the directory and of the shell's dump. */
 export const PERSONAL: readonly ByteString[] = ["HOME", "USER", "GROUP", "UID", "GID", "SHELL"];
-
-/** What docker sets when nobody chose a PATH. */
-const DOCKER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
  * The environment at the beginning: what the container was given, and from the directory what it was not given.
  * Docker gives every container a PATH, so a PATH in the directory wins over that one.
  */
 export function beginWith(given: Environment, directory: Environment): Environment {
-  const chosen = get(given, "PATH") === DOCKER_PATH && get(directory, "PATH") !== undefined
+  const chosen = get(given, "PATH") === DEFAULT_PATH && get(directory, "PATH") !== undefined
     ? without(given, ["PATH"])
     : given;
   return withVariables(directory, chosen);
@@ -53,7 +50,7 @@ export function secretsOf(environment: Environment): Secret[] {
     .map(([variable, file]) => ({ name: variable.slice(PREFIX.length), variable, file }));
 }
 
-/** Lists the secrets that are still to be read. One that was read is kept: its file may be gone by then. */
+/** Lists the secrets that are still to be read. One that was read is kept: its file may have been removed. */
 export function missingSecrets(environment: Environment, before: Environment = []): Secret[] {
   const loaded = loadedSecrets(environment, before);
   return secretsOf(environment).filter(({ name }) => !loaded.includes(name));
@@ -75,9 +72,9 @@ export function withoutSecrets(environment: Environment): Environment {
 
 /**
  * The environment for services. Docker sets HOME to the home of the container's user, and a service that becomes another
- * user, such as by `chpst -u`, would take that for its own; the original lost it on the way.
+ * user, such as by `chpst -u`, would use that one; the original did not pass it on.
  *
- * @param home what docker sets; nothing when somebody has chosen a HOME
+ * @param home what docker sets; nothing when a HOME was chosen
  */
 export function forServices(environment: Environment, home: ByteString | undefined): Environment {
   return get(environment, "HOME") === home ? without(environment, ["HOME"]) : environment;

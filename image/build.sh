@@ -2,16 +2,52 @@
 # Run once by the Dockerfile, as its only RUN.
 # Afterwards: the system is complete but for my_init and setuser, and of /bd_build only what derived images use is left.
 set -euo pipefail
-cd /bd_build
+cd "$(dirname "$0")"
 # shellcheck source=image/buildconfig
 source ./buildconfig
 
-# A wrong value is told now, not in two minutes.
-for switch in DISABLE_SYSLOG DISABLE_CRON DISABLE_SSH; do wanted $switch || true; done
+# Usage: words FILE. The words of a file that may have comments.
+words() {
+  sed 's/#.*//' "$1" | xargs
+}
 
-./prepare.sh
-./system_services.sh
-./utilities.sh
+# Usage: wanted SERVICE. Whether its switch, such as DISABLE_SSH, leaves it in.
+wanted() {
+  local name
+  name=$(words "$1/switch")
+  case ${!name,,} in
+    1 | true | yes | on) return 1 ;;
+    0 | false | no | off) return 0 ;;
+  esac
+  echo "*** Cannot build: $name is \"${!name}\"; set it to 1 (true, yes, on) or 0 (false, no, off)" >&2
+  exit 1
+}
+
+# Usage: add PART. A part is a folder with these, or some of them:
+#   packages  names of packages, which are installed first
+#   rootfs/   files that are laid over /, as root's, keeping only the executable bit of the checkout
+#   setup.sh  what else is to be done, run in the folder
+add() {
+  local part=$1
+  # shellcheck disable=SC2046,SC2086,SC2154  # lists of words; the command is buildconfig's
+  [[ ! -e $part/packages ]] || $minimal_apt_get_install $(words "$part/packages")
+  # tar rather than cp: on newer bases /sbin is a link, and the modes of folders that exist must stay.
+  [[ ! -e $part/rootfs ]] || tar -C "$part/rootfs" --owner=root:0 --group=root:0 --mode=u+w,go=u-w -c . |
+    tar -C / --keep-directory-symlink --no-overwrite-dir -x
+  [[ ! -e $part/setup.sh ]] || (cd "$part" && ./setup.sh)
+}
+
+# First, so that a wrong value is told now, and not in two minutes.
+services=()
+for service in services/*; do
+  if wanted "$service"; then services+=("$service"); fi
+done
+
+for part in apt system runit "${services[@]}"; do add "$part"; done
+
+# Ours can be reached there, too, by who knows them from such a base.
+other=/etc/runit/runsvdir/default
+[[ ! -d $other ]] || find /etc/service -mindepth 1 -maxdepth 1 -exec ln -sfn -t $other {} +
+
 ./cleanup.sh
-
 find . -mindepth 1 -maxdepth 1 ! -name buildconfig ! -name cleanup.sh -exec rm -rf {} +

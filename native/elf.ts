@@ -5,7 +5,7 @@
 // the code and not the dynamic loader: the code maps that itself when Deno is wanted (loader.ts), by what is appended.
 
 import { join } from "@std/path";
-import { Problem, projectFolder } from "../tools/project.ts";
+import { Problem, projectFolder } from "../build/project.ts";
 import { aarch64 } from "./compiler/aarch64.ts";
 import { compile } from "./compiler/compile.ts";
 import { type Processor } from "./compiler/instructions.ts";

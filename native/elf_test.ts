@@ -2,8 +2,8 @@ import $ from "@david/dax";
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { basename, join } from "@std/path";
 import { fromBytes, toBytes } from "../posix/bytes.ts";
-import { ensureProgram } from "../tools/packages.ts";
-import { Problem } from "../tools/project.ts";
+import { ensureProgram } from "../build/packages.ts";
+import { Problem } from "../build/project.ts";
 import { addNativeCode } from "./elf.ts";
 import { BLOCKED } from "./signals.ts";
 

@@ -16,7 +16,7 @@ export function callersGroup(): bigint {
 }
 
 /**
- * Becomes somebody else, who could not come back but for the saved uid: that stays 0, and execve(2) makes it the new one.
+ * Becomes another user, who could not change back without the saved uid: that stays 0, and execve(2) makes it the new one.
  * Only root may do so.
  *
  * @returns what comeBack() needs, or 0 when it is impossible; then nothing has changed

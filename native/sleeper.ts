@@ -1,5 +1,5 @@
-// PID 1 with nothing to decide: in 20 kB it collects orphans and passes signals on to the main command, until a signal, the
-// end of a child that is watched or the time makes a decision due. All that is left as it is, and Deno decides.
+// PID 1 with nothing to decide: in 20 kB it reaps orphans and forwards signals to the main command, until a signal, the end
+// of a watched child or the time needs a decision. These stay pending, and Deno decides.
 
 import { constant, load4, load8, store4, store8, syscall, text } from "./machine.ts";
 import { exists, isSameFile, readOwnPath } from "./files.ts";
@@ -31,7 +31,7 @@ const SECOND = 1000000000n;
 const SI_CODE = 8n, SI_PID = 16n, SI_STATUS = 24n;
 const SIGINFO = 128n;
 
-/** Where the room of sleep() holds what. */
+/** The parts of the memory that sleep() allocates. */
 const INFO = 0n, SET = SIGINFO, TIME = SET + 8n, POLLED = TIME + 16n, ROOM = POLLED + 8n;
 
 /** Sleeps, if that is what this process was executed for, until something is to be decided. */
@@ -50,7 +50,7 @@ export function sleep(): void {
 function wait(run: bigint, room: bigint, signals: bigint): void {
   while (true) {
     // Children after the signals: one that ends meanwhile sends a new one, which ends the next wait.
-    if (!passSignalsOn(run, room) || isCalled(run, room) || !collectOrphans(run, room)) return;
+    if (!forwardSignals(run, room) || isCalled(run, room) || !reapOrphans(run, room)) return;
     if (load8(run + OWNS_TERMINAL) !== 0n && isStopped(load8(run + MAIN), room)) return;
     const due = load8(run + DUE), left = due - now(room);
     if (due !== 0n && left <= 0n) return;
@@ -58,14 +58,14 @@ function wait(run: bigint, room: bigint, signals: bigint): void {
   }
 }
 
-/** Whether there is a signal that wakes. It is looked at, not taken: Deno takes it. */
+/** Whether a signal that wakes is pending. It is not taken here: Deno takes it. */
 function isCalled(run: bigint, room: bigint): boolean {
   return syscall("rt_sigpending", room + SET, 8n) < 0n ||
     (load8(room + SET) & load8(run + WAKING)) !== 0n;
 }
 
-/** Collects all children that have ended, up to one that is watched. Says whether there was none of those. */
-function collectOrphans(run: bigint, room: bigint): boolean {
+/** Reaps the children that have ended, up to one that is watched. Returns whether there was none of those. */
+function reapOrphans(run: bigint, room: bigint): boolean {
   const P_ALL = 0n, P_PID = 1n;
   const WNOHANG = 1n, WEXITED = 4n, WNOWAIT = 0x1000000n;
   while (true) {
@@ -78,7 +78,7 @@ function collectOrphans(run: bigint, room: bigint): boolean {
   }
 }
 
-/** Whether a child is stopped, as by Ctrl-Z. It is looked at, not taken: Deno continues it. */
+/** Whether a child is stopped, as by Ctrl-Z. Deno will take that, and continue it. */
 function isStopped(pid: bigint, room: bigint): boolean {
   const P_PID = 1n, WNOHANG = 1n, WSTOPPED = 2n, WNOWAIT = 0x1000000n;
   store8(room + INFO + SI_PID, 0n);
@@ -94,8 +94,8 @@ function isWatched(run: bigint, pid: bigint): boolean {
   return false;
 }
 
-/** Passes the signals that wake nobody on to the main command, if there is one. */
-function passSignalsOn(run: bigint, room: bigint): boolean {
+/** Forwards the signals that do not wake to the main command, if there is one. */
+function forwardSignals(run: bigint, room: bigint): boolean {
   const SI_KERNEL = 0x80n;
   store8(room + SET, BLOCKED & ~load8(run + WAKING));
   store8(room + TIME, 0n);
@@ -138,9 +138,9 @@ function canWake(): boolean {
     exists(loaderPath());
 }
 
-/** Takes the container down decently, as there is nobody who could decide anything any more. */
+/** Ends the container in order, since no Deno can be loaded to do it. */
 function endEverything(run: bigint, room: bigint): void {
-  const PATIENCE = 5n * SECOND, LAST_PATIENCE = SECOND;
+  const TERM_TIMEOUT = 5n * SECOND, KILL_TIMEOUT = SECOND; // Together less than docker's 10 seconds.
   say(
     text(
       "*** my_init was deleted or replaced while it slept and cannot go on. Ending all processes.\n",
@@ -148,13 +148,13 @@ function endEverything(run: bigint, room: bigint): void {
   );
   signalAll(run, SIGTERM);
   signalAll(run, SIGCONT);
-  let status = collectAll(run, room, now(room) + PATIENCE, 0n);
+  let status = reapAll(run, room, now(room) + TERM_TIMEOUT, 0n);
   signalAll(run, SIGKILL);
-  status = collectAll(run, room, now(room) + LAST_PATIENCE, status);
+  status = reapAll(run, room, now(room) + KILL_TIMEOUT, status);
   syscall("exit_group", status);
 }
 
-/** Signals everybody. Anywhere but in PID 1 that would be the whole machine: there it is the watched children alone. */
+/** Signals all processes. If this is not PID 1 that would be the whole machine, so then only the watched children. */
 function signalAll(run: bigint, signal: bigint): void {
   if (load8(run + PID) === 1n) {
     syscall("kill", -1n, signal);
@@ -164,15 +164,16 @@ function signalAll(run: bigint, signal: bigint): void {
   for (let at = WATCHED; at < end; at += 8n) syscall("kill", load8(run + at), signal);
 }
 
-/** Collects children until there are none, or it is late. Gives the status of the main command, once it has one. */
-function collectAll(run: bigint, room: bigint, deadline: bigint, before: bigint): bigint {
+/** Reaps children until there are none, or the deadline. Returns the main command's status, once it has one. */
+function reapAll(run: bigint, room: bigint, deadline: bigint, before: bigint): bigint {
   const P_ALL = 0n, WNOHANG = 1n, WEXITED = 4n, CLD_EXITED = 1n;
+  const POLL = SECOND / 50n; // Short beside the second that is left after SIGKILL.
   let status = before;
   while (now(room) < deadline) {
     store8(room + INFO + SI_PID, 0n);
     if (syscall("waitid", P_ALL, 0n, room + INFO, WEXITED | WNOHANG, 0n) < 0n) return status;
     const pid = load4(room + INFO + SI_PID);
-    if (pid === 0n) waitFor(-1n, SECOND / 50n, room);
+    if (pid === 0n) waitFor(-1n, POLL, room);
     else if (pid === load8(run + MAIN)) {
       const how = load4(room + INFO + SI_STATUS);
       status = load4(room + INFO + SI_CODE) === CLD_EXITED ? how : 128n + how;

@@ -113,7 +113,7 @@ class Container {
   }
 }
 
-Deno.test("whoever was not executed to sleep does not", () => {
+Deno.test("a process that was not executed to sleep does not", () => {
   const never = () => {
     throw new Error("slept");
   };
@@ -122,7 +122,7 @@ Deno.test("whoever was not executed to sleep does not", () => {
   }
 });
 
-Deno.test("asleep it collects orphans, and wakes when a watched child ends, which is left to Deno", () => {
+Deno.test("asleep it reaps orphans, and wakes when a watched child ends, which is left to Deno", () => {
   const container: Container = new Container({}, [
     () => container.end(12),
     () => {
@@ -141,7 +141,7 @@ Deno.test("a child that has ended before it fell asleep is not overlooked", () =
   assertEquals([container.run(), container.log], ["woke", ["collected 12"]]);
 });
 
-Deno.test("a child that ends while signals are passed on is not overlooked", () => {
+Deno.test("a child that ends while signals are forwarded is not overlooked", () => {
   const container: Container = new Container({}, [
     () => container.pending.push({ signal: SIGHUP }),
   ]);
@@ -201,7 +201,7 @@ Deno.test("a kernel that refuses a call wakes it", () => {
   }
 });
 
-Deno.test("when its file is gone it ends everybody itself, with the main command's status", () => {
+Deno.test("when its file is gone it ends all processes itself, with the main command's status", () => {
   const container: Container = new Container({}, [
     () => container.pending.push({ signal: SIGTERM }),
     () => [10, 11, 12].forEach((pid) => container.end(pid, pid)),

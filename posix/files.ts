@@ -23,14 +23,14 @@ export function replaceFile(path: ByteString, text: ByteString, fresh: Access): 
 }
 
 /**
- * Makes a file beside an old one and renames it, so nobody ever sees a half of it.
+ * Makes a file beside an old one and renames it, so no reader finds a part of it.
  *
  * @throws {SystemError} when it cannot be written; then the old one is as it was
  */
 export function writeAnew(path: ByteString, text: ByteString, access: Access): void {
   const unfinished = path + UNFINISHED;
   try {
-    unlink(unfinished); // Left by one that was killed meanwhile.
+    unlink(unfinished); // Left by a process that was killed while it wrote.
     createFile(unfinished, text, access);
     rename(unfinished, path);
   } catch (error) {

@@ -2,8 +2,8 @@
  * The C library, as typed values. This is the only file that knows of FFI: no pointer leaves it.
  *
  * Every function says which manual page it is. A call that fails throws a `SystemError` or returns a value that
- * means just that. `errno` needs a second call and is, now and then, that of somebody else by then, so it gives
- * messages their wording and decides nothing.
+ * means just that. `errno` needs a second call, before which the runtime may have overwritten it, so it gives messages
+ * their wording and decides nothing.
  *
  * @module
  */
@@ -77,6 +77,16 @@ const c = Deno.dlopen(LIBC, {
       "buffer", // const sigset_t *set
       "buffer", // siginfo_t *info
       "buffer", // const struct timespec *timeout
+    ],
+    result: "i32",
+  },
+  signalfd: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  ppoll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "usize", // nfds_t nfds
+      "buffer", // const struct timespec *timeout
+      "buffer", // const sigset_t *sigmask
     ],
     result: "i32",
   },
@@ -183,7 +193,7 @@ function keep(text: ByteString): bigint {
 /** getpid(2) */
 export const getpid = (): number => c.getpid();
 
-/** kill(2); false when it reached nobody. A negative `pid` means a process group, −1 everybody. */
+/** kill(2); false when it reached nobody. A negative `pid` means a process group, −1 all processes. */
 export function kill(pid: number, signal: number): boolean {
   if (pid === -1 && c.getpid() !== 1) {
     throw new Error("kill(-1) is for PID 1 alone: anywhere else it would end the whole machine");
@@ -194,7 +204,7 @@ export function kill(pid: number, signal: number): boolean {
 const wstatus = new Int32Array(1);
 
 /**
- * Collects a child that has ended, or notices one that was stopped; never blocks. waitpid(2)
+ * Reaps a child that has ended, or notices one that was stopped; never blocks. waitpid(2)
  *
  * @param which the child; without it any, for which the kernel may have to look through all of them
  */
@@ -368,7 +378,7 @@ export function setDefault(signal: number): void {
   c.syscall4(SYS_rt_sigaction, signal, new Uint8Array(32), null, 8); // All 0: SIG_DFL, no flags.
 }
 
-/** Whether signals can be waited for at all: a seccomp profile may forbid it. */
+/** Whether signals can be taken at all: a seccomp profile may forbid it. */
 export function canWaitForSignals(): boolean {
   c.kill(c.getpid(), SIGNALS.SIGURG);
   return c.sigtimedwait(signalSet([SIGNALS.SIGURG]), received, timespec(0)) === SIGNALS.SIGURG;
@@ -380,7 +390,7 @@ const received = new Int32Array(32); // siginfo_t
  * Waits for one of a set of (blocked) signals. sigtimedwait(2)
  *
  * @param seconds how long at most; `Infinity` for ever
- * @returns nothing when the time is over, or earlier when somebody disturbed or the signal was of our own making
+ * @returns nothing after the timeout, and earlier on EINTR or when we have sent the signal ourselves
  */
 export function waitForSignal(set: SignalSet, seconds: number): Received | undefined {
   const timeout = seconds === Infinity ? null : timespec(seconds);
@@ -389,6 +399,30 @@ export function waitForSignal(set: SignalSet, seconds: number): Received | undef
   const [, , code, , sender] = received;
   if (signal < 0 || (code !== SI_KERNEL && sender === c.getpid())) return undefined; // A SIGPIPE of ours.
   return { signal, fromTerminal: code === SI_KERNEL };
+}
+
+/**
+ * Waits until one of a set of (blocked) signals is pending, or one of the files can be read. The signal stays pending.
+ * signalfd(2), ppoll(2)
+ *
+ * @param files open files, such as sockets
+ * @param seconds how long at most; `Infinity` for ever
+ * @returns the files that can be read, or are at their end
+ */
+export function waitForAny(
+  set: SignalSet,
+  files: readonly number[],
+  seconds: number,
+): readonly number[] {
+  const POLLIN = 1, UNSEEN_SECONDS = 0.1;
+  // Of this call alone, so that no child and no sleeper can inherit it. Without one, signals are looked for ten times a second.
+  const signals = c.signalfd(-1, set, O_CLOEXEC);
+  const polled = new Int32Array([signals, ...files].flatMap((file) => [file, POLLIN])); // struct pollfd[]
+  const most = signals < 0 ? Math.min(seconds, UNSEEN_SECONDS) : seconds;
+  const timeout = most === Infinity ? null : timespec(most);
+  const count = c.ppoll(polled, BigInt(1 + files.length), timeout, null);
+  if (signals >= 0) c.close(signals);
+  return count > 0 ? files.filter((_, index) => polled[2 * (index + 1) + 1] >>> 16 !== 0) : [];
 }
 
 function timespec(seconds: number): BigInt64Array<ArrayBuffer> {
@@ -476,7 +510,7 @@ export function mayExecute(path: ByteString): boolean {
   return c.access(cString(path), X_OK) === 0;
 }
 
-/** Whether this user may make files in a folder, or write to a file. access(2) */
+/** Whether this user may make files in a directory, or write to a file. access(2) */
 export function mayWrite(path: ByteString): boolean {
   const W_OK = 2;
   return c.access(cString(path), W_OK) === 0;
@@ -617,30 +651,33 @@ export function readLink(path: ByteString): ByteString | undefined {
   return length < 0 ? undefined : fromBytes(buffer.subarray(0, length));
 }
 
-/** Lists the names in a folder, sorted by their bytes. getdents(2) @throws {SystemError} */
+/** Lists the names in a directory, sorted by their bytes. getdents(2) @throws {SystemError} */
 export function listDirectory(path: ByteString): ByteString[] {
   const SYS_getdents64 = ON_X86 ? 217n : 61n;
-  const folder = c.open(cString(path), O_DIRECTORY | O_CLOEXEC, 0);
-  if (folder < 0) throw new SystemError(`Cannot list ${path}`);
+  const directory = c.open(cString(path), O_DIRECTORY | O_CLOEXEC, 0);
+  if (directory < 0) throw new SystemError(`Cannot list ${path}`);
   const buffer = new Uint8Array(32768);
   const view = new DataView(buffer.buffer);
   const names: ByteString[] = [];
   for (;;) {
-    const length = Number(c.syscall3(SYS_getdents64, folder, buffer, BigInt(buffer.length)));
+    const length = Number(c.syscall3(SYS_getdents64, directory, buffer, BigInt(buffer.length)));
     if (length <= 0) break;
     for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
       const name = buffer.subarray(at + 19, buffer.indexOf(0, at + 19));
       names.push(fromBytes(name));
     }
   }
-  c.close(folder);
+  c.close(directory);
   return names.filter((name) => name !== "." && name !== "..").sort();
 }
 
-/** How long we wait for a full pipe in all our life, in milliseconds. */
+/**
+ * How long we still wait for a full pipe, in milliseconds. This is no part of the Run: it decides nothing, and
+ * begins anew with each program that this file is loaded into.
+ */
 let patience = 200;
 
-/** Writes a line to standard error, or drops it: whoever reads there must not be able to hold up PID 1. */
+/** Writes a line to standard error, or drops it: a reader that does not read must not stop PID 1. */
 export function writeError(line: ByteString): void {
   const POLLOUT = 4, STDERR = 2;
   const polled = Int32Array.of(STDERR, POLLOUT); // struct pollfd
@@ -717,7 +754,7 @@ export function identity(): { uid: number; gid: number } {
   return { uid: c.geteuid(), gid: c.getegid() };
 }
 
-/** Becomes somebody else for good: groups, then gid, then uid. False when that is not allowed. */
+/** Becomes another user for good: groups, then gid, then uid. False when that is not allowed. */
 export function becomeUser(uid: number, gid: number, groups: readonly number[]): boolean {
   return c.setgroups(BigInt(groups.length), Uint32Array.from(groups)) === 0 &&
     c.setgid(gid) === 0 && c.setuid(uid) === 0;

@@ -4,21 +4,18 @@ import { mayExecute, readFile, stat } from "./libc.ts";
 /** A program that can be run, or the status and the reason for which it cannot. */
 export type Found = { file: ByteString } | { status: 126 | 127; reason: string };
 
-/** Where to look when the environment does not say. */
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /**
- * Finds the program that a command means, as execvp(3) does, and says what is wrong with one that cannot be run:
- * 127 when it is missing, 126 when it is there, as in a shell.
+ * Finds the program that a command means, as execvp(3) does, and says why one cannot be run: with status 127 when it
+ * is missing, 126 when it is there, as in a shell.
  *
  * @param searchPath the value of `PATH`
  */
-export function findProgram(name: ByteString, searchPath = DEFAULT_PATH): Found {
+export function findProgram(name: ByteString, searchPath: ByteString): Found {
   if (name === "") return { status: 127, reason: "the command is empty" };
   if (name.includes("/")) return examine(name) ?? missing("no such file");
   let unusable: Found | undefined;
-  for (const folder of searchPath.split(":")) {
-    const file = folder === "" ? name : `${folder}/${name}`;
+  for (const directory of searchPath.split(":")) {
+    const file = directory === "" ? name : `${directory}/${name}`;
     if (stat(file)?.type === "directory") continue;
     const found = examine(file);
     if (found && "file" in found) return found;
@@ -31,11 +28,11 @@ function missing(reason: string): Found {
   return { status: 127, reason };
 }
 
-/** Looks at one path; nothing when there is none. */
+/** Examines one path; nothing when there is none. */
 function examine(file: ByteString): Found | undefined {
   const status = stat(file);
   if (!status) return undefined;
-  if (status.type === "directory") return { status: 126, reason: `${file} is a folder` };
+  if (status.type === "directory") return { status: 126, reason: `${file} is a directory` };
   if (!mayExecute(file)) {
     return (status.mode & 0o111) === 0
       ? { status: 126, reason: `${file} is not executable; try chmod +x ${file}` }
@@ -63,7 +60,7 @@ function examineBeginning(file: ByteString): Found | undefined {
         : `the interpreter ${interpreter} of ${file} does not exist; install it or correct the first line`,
     );
   }
-  // What is not text is the kernel's to judge: it may know more formats than ELF.
+  // Whether a binary file can be run the kernel decides: it may know more formats than ELF.
   return beginning.includes("\0") ? undefined : noInterpreter(file);
 }
 

@@ -1,3 +1,5 @@
+import { FAULTS as FAULTS_MASK } from "../native/signals.ts";
+
 /**
  * Signals by name. The numbers are those of Linux on x86-64 and aarch64.
  *
@@ -44,16 +46,10 @@ export const SIGRTMIN = 34;
 /** The last signal there is. */
 export const SIGRTMAX = 64;
 
-/** Signals by which the processor or the kernel tells a program of its own faults: not to be blocked. */
-export const FAULTS: readonly number[] = [
-  SIGNALS.SIGILL,
-  SIGNALS.SIGTRAP,
-  SIGNALS.SIGABRT,
-  SIGNALS.SIGBUS,
-  SIGNALS.SIGFPE,
-  SIGNALS.SIGSEGV,
-  SIGNALS.SIGSYS,
-];
+/** Signals that report a program's own faults, such as SIGSEGV: they are never blocked. */
+export const FAULTS: readonly number[] = Object.values(SIGNALS).filter((signal) =>
+  (FAULTS_MASK >> BigInt(signal - 1) & 1n) === 1n
+);
 
 /** Signals by which a terminal stops a process. */
 export const SUSPENDING_SIGNALS: readonly number[] = [
@@ -93,6 +89,6 @@ export interface Suspension {
 /** A signal that has reached us. */
 export interface Received {
   signal: number;
-  /** From the kernel, as for Ctrl-C: whoever is in the terminal's foreground group has got it. */
+  /** From the kernel, as for Ctrl-C: the whole foreground group of the terminal has got it. */
   fromTerminal: boolean;
 }

@@ -1,29 +1,29 @@
 import { type ByteString, fromBytes, toBytes } from "../posix/bytes.ts";
 
 /**
- * What a process leaves in the open file 250 when it executes itself to sleep: first what the sleeper has to know, which is
- * native code (native/sleeper.ts), and behind it what Deno is to go on from.
+ * What a process leaves in the open file 250 when it executes itself to sleep: first what the sleeper needs, which is
+ * native code (native/sleeper.ts), and after that what Deno continues from.
  */
 export interface Note {
   /** Whose note it is: in any other process it means nothing. */
   pid: number;
-  /** The signals that wake. All others are passed on to the main command. */
+  /** The signals that wake. All others are forwarded to the main command. */
   waking: readonly number[];
   /** When to wake at the latest, in monotonic seconds. */
   due?: number;
   main?: number;
   /** Whether the main command has the terminal: then it wakes, too, when that stops it. */
   ownsTerminal?: boolean;
-  /** The children whose end wakes; all others are collected. */
+  /** The children whose end wakes; all others are reaped. */
   watched: readonly number[];
-  /** What Deno goes on from. */
+  /** What Deno continues from. */
   state: ByteString;
 }
 
-/** The open file that the sleeper inherits, below the lowest limit that is in use (256). */
+/** The open file that the sleeper inherits. The lowest `ulimit -n` in use is 256. */
 export const NOTE_FILE = 250;
 
-/** More processes are not watched. */
+/** With more processes PID 1 does not sleep; more than a main command, runsvdir and a script are unusual. */
 const MOST_WATCHED = 16;
 
 /** "asleep", and the version of this layout. */
@@ -56,20 +56,30 @@ export function writeNote(
   return note;
 }
 
-/** Reads the state from a note of this process; nothing if it is none, or not whole. */
-export function readNote(text: ByteString, pid: number): ByteString | undefined {
+/**
+ * Reads a note of this process.
+ *
+ * @returns the state; nothing if it is no note of this process, or not whole
+ */
+export function readNote(
+  text: ByteString,
+  pid: number,
+): { state: ByteString } | "another version" | undefined {
   const note = toBytes(text);
   const view = new DataView(note.buffer);
   const number = (index: number) => view.getBigInt64(8 * index, true);
-  if (note.length < 8 * NUMBERS || number(0) !== MAGIC || number(1) !== BigInt(pid)) {
-    return undefined;
-  }
+  const WORD = 0xffff_ffff_ffffn; // "asleep", without the version.
+  const isOurs = note.length >= 16 && (number(0) & WORD) === (MAGIC & WORD) &&
+    number(1) === BigInt(pid);
+  if (!isOurs) return undefined;
+  if (number(0) !== MAGIC) return "another version";
+  if (note.length < 8 * NUMBERS) return undefined;
   const count = NUMBERS + Number(number(6));
   if (count > NUMBERS + MOST_WATCHED || note.length < 8 * count) return undefined;
   const state = note.subarray(8 * count);
   const isWhole = BigInt(state.length) === number(count - 2) &&
     checksum(state) === number(count - 1);
-  return isWhole ? fromBytes(state) : undefined;
+  return isWhole ? { state: fromBytes(state) } : undefined;
 }
 
 /** FNV-1a of 32 bits. http://www.isthe.com/chongo/tech/comp/fnv/ */

@@ -1,6 +1,6 @@
 import { SIGNALS } from "../posix/signals.ts";
-import { type Limits, readLimits } from "./limits.ts";
-import { type Stage } from "./hooks.ts";
+import { readTimeouts, type Timeouts } from "./timeouts.ts";
+import { type Stage } from "./scripts.ts";
 import {
   type Action,
   type Child,
@@ -43,8 +43,8 @@ function boot(run: Run): Action {
 }
 
 function startScript(run: Run, stage: Stage): Action | undefined {
-  const scripts = run.hooks[stage];
-  if (!scripts) return { do: "findHooks", stage };
+  const scripts = run.scripts[stage];
+  if (!scripts) return { do: "findScripts", stage };
   if (scripts.length === 0) return undefined;
   return { do: "start", purpose: { kind: "script", stage }, argv: [scripts[0]] };
 }
@@ -53,7 +53,7 @@ function startScript(run: Run, stage: Stage): Action | undefined {
 
 /**
  * The shutdown, step by step: until which ninth of the overall time a step may last, and what it still has to do; that
- * is nothing when it is done. Whoever is killed at a step's end may need a moment beyond it (KILL_SECONDS), and the last
+ * is nothing when it is done. What is killed at a step's end may need a moment beyond it (KILL_SECONDS), and the last
  * two must fit before docker's own KILL, which comes a second after our nine.
  */
 const STEPS: Record<Step, { ninths: number; act: (run: Run, time: Time) => Action | undefined }> = {
@@ -70,14 +70,14 @@ const ORDER = Object.keys(STEPS) as Step[];
 
 /** How long after SIGKILL a process may still be there before we go on without it, in seconds. */
 const KILL_SECONDS = 0.3;
-/** However late it is, the last scripts get so long, in seconds: for the last things, such as flushing logs. */
+/** The least time for the shutdown scripts at the end, in seconds: enough for such things as writing out logs. */
 const LAST_SCRIPTS_SECONDS = 1;
-/** After so many errors of our own nothing more is tried. */
+/** After more errors of our own than these we only exit, so that an error in a step cannot repeat for ever. */
 const MOST_FAILURES = 3;
 
 /** What a step knows of time, in monotonic seconds. */
 interface Time {
-  limits: Limits;
+  timeouts: Timeouts;
   /** When the step began, and until when it may last. */
   since: number;
   latest: number;
@@ -86,10 +86,10 @@ interface Time {
 function shutDown(run: Run, stop: Stop): Action {
   const exit: Action = { do: "exit", status: finalStatus(run, stop) };
   if (run.failures > MOST_FAILURES) return exit;
-  const { limits } = readLimits(run.environment, run.services?.limits);
-  const overall = stop.hurry ? 0 : limits.overall;
+  const { timeouts } = readTimeouts(run.environment, run.services?.timeouts);
+  const overall = stop.hurry ? 0 : timeouts.overall;
   const { ninths, act } = STEPS[stop.step];
-  const time = { limits, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
+  const time = { timeouts, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
   const action = act(run, time);
   if (action) return action;
   const following = ORDER[ORDER.indexOf(stop.step) + 1];
@@ -114,43 +114,60 @@ function runPreShutdownScripts(run: Run, time: Time): Action | undefined {
 
 /**
  * The main command gets the signal that the container got, which may mean a graceful end to it. If that was not enough it
- * gets SIGTERM as well, before it is killed.
+ * gets SIGTERM as well, a second before it is killed.
  */
 function endMainCommand(run: Run, time: Time): Action | undefined {
   const { SIGINT, SIGQUIT } = SIGNALS;
   const asked = run.stop?.signal;
   return asked === SIGINT || asked === SIGQUIT
-    ? end(run, childFor(run, "main"), time, asked, (_toldAt, late) => late - 1)
+    ? end(run, childFor(run, "main"), time, asked, (_toldAt, late) => late - TERM_SECONDS)
     : end(run, childFor(run, "main"), time);
 }
 
+/** How long before its SIGKILL the main command gets a SIGTERM, if another signal was to end it, in seconds. */
+const TERM_SECONDS = 1;
+
+/** In this time runsvdir ends when it has noticed its SIGTERM, in seconds; it needs some milliseconds. */
+const NOTICE_SECONDS = 0.05;
+
 /**
- * runsvdir polls for a second before it notices a SIGTERM that came while it was not waiting, but notices a second one at
- * once: 50 ms are more than it needs when it has noticed.
+ * runsvdir polls once a second, and may notice a SIGTERM only then if that came while it was not waiting. It notices a
+ * second SIGTERM at once.
  */
 function endRunit(run: Run, time: Time): Action | undefined {
-  return end(run, childFor(run, "runit"), time, SIGNALS.SIGTERM, (toldAt) => toldAt + 0.05);
+  return end(
+    run,
+    childFor(run, "runit"),
+    time,
+    SIGNALS.SIGTERM,
+    (terminatedAt) => terminatedAt + NOTICE_SECONDS,
+  );
 }
 
-/** How soon a runsv ends that has heard its SIGTERM and can do nothing more, in seconds; it need not be exact. */
+/** In this time an idle runsv ends after its SIGTERM, in seconds; it needs some milliseconds. After that it is killed. */
 const IDLE_SECONDS = 0.05;
 /** A runsv whose service ended within its first second sleeps for one before it ends itself. */
 const SLEEP_SECONDS = 1;
-/** How often to look for what sends us no signal, in seconds: in the first second, and later. */
+/**
+ * How often the processes are listed for changes that send us no signal, in seconds. Most services end in the first
+ * second, and nobody notices 50 ms; later, 200 ms are enough and keep a slow stop from using the processor.
+ */
 const POLL_SECONDS = 0.05, SLOW_POLL_SECONDS = 0.2;
-/** A child of runsvdir becomes a runsv within milliseconds. */
+/** The same while runsvdir is forking: its child becomes a runsv within milliseconds. */
 const FORK_POLL_SECONDS = 0.02;
+/** The remaining processes are listed so often, in seconds: all that end at once have ended by then. */
+const REMAINING_POLL_SECONDS = 0.1;
 
 /**
- * Each service by its runsv: when that is told to end, it ends the service and its log first. runsvdir could tell
- * them, but would miss one that it is just starting (#315); when it is gone no new one comes, so we tell them
- * ourselves, once each.
+ * Terminates each service by its runsv, which ends the service and its log before itself. runsvdir could do that, but
+ * would miss a runsv that it is just starting (#315). When runsvdir is gone no new runsv comes, so we send SIGTERM
+ * ourselves, once to each.
  */
-function endServices(run: Run, { limits, since, latest }: Time): Action | undefined {
-  const { seen, runitPid, services: { directory, limits: own = {}, last = [] } = {} } = run;
+function endServices(run: Run, { timeouts, since, latest }: Time): Action | undefined {
+  const { listed, runitPid, services: { directory, timeouts: own = {}, last = [] } = {} } = run;
   if (runitPid === undefined) return undefined;
-  if (!seen) return { do: "list", which: "services" };
-  const children = seen.processes.filter(({ parent, ours }) =>
+  if (!listed) return { do: "list", which: "services" };
+  const children = listed.processes.filter(({ parent, ours }) =>
     ours && (parent === run.pid || parent === runitPid)
   );
   const services = children.filter(({ program, name }) =>
@@ -158,39 +175,39 @@ function endServices(run: Run, { limits, since, latest }: Time): Action | undefi
   );
   const fates = services.map((runsv) => ({
     runsv,
-    fate: fateOf(run, runsv.pid, own[runsv.name] ?? limits.process, latest),
+    fate: fateOf(run, runsv.pid, own[runsv.name] ?? timeouts.process, latest),
   }));
   const withFate = (is: Fate["is"]) => fates.flatMap((it) => it.fate.is === is ? [it.runsv] : []);
 
-  const untold = withFate("untold");
-  if (untold.length > 0) return terminate(pidsOf(untold));
+  const running = withFate("running");
+  if (running.length > 0) return terminate(pidsOf(running));
   const late = withFate("late");
-  if (late.length > 0) return killServices(seen.processes, late);
+  if (late.length > 0) return killServices(listed.processes, late);
   const waiting = withFate("waiting");
-  const leftBehind = orphansOf(waiting, seen.processes, run);
+  const leftBehind = orphansOf(waiting, listed.processes, run);
   if (leftBehind.length > 0) return terminate(pidsOf(leftBehind));
 
   const isForking = children.some(({ program, name }) =>
     program === "runsvdir" && name === directory
   );
-  if (isForking && run.now < since + SLEEP_SECONDS) return look(run, FORK_POLL_SECONDS);
+  if (isForking && run.now < since + SLEEP_SECONDS) return listLater(run, FORK_POLL_SECONDS);
   if (waiting.length === 0) return undefined;
-  const parents = new Set(seen.processes.map(({ parent }) => parent));
-  const unreachable = new Set(pidsOf(seen.processes.filter(({ reachable }) => !reachable)));
-  const toldAt = (pid: number) => run.ending[pid]?.toldAt ?? run.now;
+  const parents = new Set(listed.processes.map(({ parent }) => parent));
+  const unreachable = new Set(pidsOf(listed.processes.filter(({ reachable }) => !reachable)));
+  const terminatedAt = (pid: number) => run.ending[pid]?.terminatedAt ?? run.now;
   const idle = waiting.filter(({ pid, service }) =>
     (service === 0 && !parents.has(pid) || unreachable.has(service ?? 0)) &&
-    run.ending[pid]?.killedAt === undefined && toldAt(pid) + IDLE_SECONDS <= run.now
+    run.ending[pid]?.killedAt === undefined && terminatedAt(pid) + IDLE_SECONDS <= run.now
   );
   if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
-  const isYoung = waiting.some(({ pid }) => run.now < toldAt(pid) + SLEEP_SECONDS);
+  const isYoung = waiting.some(({ pid }) => run.now < terminatedAt(pid) + SLEEP_SECONDS);
   const pause = isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS;
-  return { ...look(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
+  return { ...listLater(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
 }
 
 /**
- * What a service that is down has left behind, as long as its runsv waits for the log: it may hold the log's input open,
- * so that the log never ends. It is an orphan, and in the session that runsvdir made for the runsv.
+ * The orphans of services that are down and whose runsv waits for the log: one that holds the log's input open keeps the
+ * log from ending. They are in the session that runsvdir made for the runsv.
  */
 function orphansOf(
   waiting: readonly ProcessInfo[],
@@ -205,7 +222,7 @@ function orphansOf(
 
 /**
  * Kills services and their runsv, but neither their logs, which read to the end, nor what else they have started, such
- * as the server behind a wrapper that ignores SIGTERM: that is told to end with the remaining processes.
+ * as the server behind a wrapper that ignores SIGTERM: that is terminated with the remaining processes.
  */
 function killServices(processes: readonly ProcessInfo[], late: readonly ProcessInfo[]): Action {
   const running = processes.filter(({ pid, parent }) =>
@@ -213,50 +230,51 @@ function killServices(processes: readonly ProcessInfo[], late: readonly ProcessI
   );
   return {
     ...signal("kill", pidsOf([...late, ...running]), [SIGNALS.SIGKILL]),
-    whom: late.map(({ name, pid }) => ({ name, pid, kind: "service" })),
+    named: late.map(({ name, pid }) => ({ name, pid, kind: "service" })),
   };
 }
 
-function runPostShutdownScripts(run: Run, { limits, since, latest }: Time): Action | undefined {
+function runPostShutdownScripts(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   return runScripts(run, "postShutdown", {
-    limits,
+    timeouts,
     since,
     latest: Math.max(latest, since + LAST_SCRIPTS_SECONDS),
   });
 }
 
 /**
- * The remaining processes. All at once: a script whose child is told before itself goes on to its next command. Whoever is
- * born during this is told when it is seen; at last they are killed. A crowd is told before it is listed.
+ * Terminates the remaining processes, all at once: a script whose child is terminated before itself goes on to its next
+ * command. A process that is started meanwhile is terminated when it is listed. What is there at the end of the step is
+ * killed. Thousands of processes are terminated before they are listed.
  */
-function endProcesses(run: Run, { limits, since, latest }: Time): Action | undefined {
+function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   if (!run.options.killAllOnExit) return undefined;
-  const until = Math.min(since + limits.everybody, latest);
+  const until = Math.min(since + timeouts.remaining, latest);
   if (isCrowded(run)) {
-    if (run.ending[-1]?.toldAt === undefined) return terminate([-1]);
+    if (run.ending[-1]?.terminatedAt === undefined) return terminate([-1]);
     if (run.now >= until) return { do: "begin", step: "kill" };
-    // To collect one of thousands takes the kernel milliseconds: they are not waited for one by one, and go when we go.
-    const listAt = (run.seen?.at ?? since) + run.listSeconds;
+    // To reap one of thousands takes the kernel milliseconds: they are not reaped, and end when PID 1 ends.
+    const listAt = (run.listed?.at ?? since) + run.listSeconds;
     const canList = listAt + run.listSeconds < until;
     if (!canList || run.now < listAt) {
       return { do: "wait", until: canList ? listAt : until, for: [] };
     }
   }
-  if (!run.seen) return { do: "list", which: "all" };
-  const left = run.seen.processes.filter(({ reachable }) => reachable);
+  if (!run.listed) return { do: "list", which: "all" };
+  const left = run.listed.processes.filter(({ reachable }) => reachable);
   if (left.length === 0) return undefined;
   if (run.now >= until) return { do: "begin", step: "kill" };
-  const untold = left.filter(({ pid }) => run.ending[pid]?.toldAt === undefined);
-  if (untold.length > 0) {
-    const isAll = untold.length === left.length;
-    return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(untold)));
+  const running = left.filter(({ pid }) => run.ending[pid]?.terminatedAt === undefined);
+  if (running.length > 0) {
+    const isAll = running.length === left.length;
+    return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
-  return look(run, 2 * POLL_SECONDS, { is: "waiting", until });
+  return listLater(run, REMAINING_POLL_SECONDS, { is: "waiting", until });
 }
 
 /**
- * Whoever is left. As PID 1 that is all there is to do, since the kernel ends what is left of the container with us; otherwise
- * it is done again and again, since one of them may just be starting another.
+ * Kills what is left. PID 1 does it once, since the kernel kills the rest of the container when PID 1 ends; otherwise it is
+ * repeated, since one of the processes may just be starting another.
  */
 function killProcesses(run: Run, { since }: Time): Action | undefined {
   if (run.pid === 1) {
@@ -264,31 +282,33 @@ function killProcesses(run: Run, { since }: Time): Action | undefined {
       ? signal("kill", [-1], [SIGNALS.SIGKILL])
       : undefined;
   }
-  if (!run.seen) return { do: "list", which: "all" };
-  const left = run.seen.processes.filter(({ reachable }) => reachable);
+  if (!run.listed) return { do: "list", which: "all" };
+  const left = run.listed.processes.filter(({ reachable }) => reachable);
   if (left.length === 0 || run.now >= since + KILL_SECONDS) return undefined;
   const pids = pidsOf(left);
   const lastKill = Math.max(...pids.map((pid) => run.ending[pid]?.killedAt ?? -Infinity));
-  return lastKill < run.seen.at
+  return lastKill < run.listed.at
     ? signal("kill", pids, [SIGNALS.SIGKILL])
-    : look(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
+    : listLater(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */
-function runScripts(run: Run, stage: Stage, { limits, latest }: Time): Action | undefined {
+function runScripts(run: Run, stage: Stage, { timeouts, latest }: Time): Action | undefined {
   const script = scriptOf(run, stage);
   if (script) {
-    const ownLimit = limits.overall === Infinity ? script.startedAt + limits.hook : Infinity;
-    const fate = fateOf(run, script.pid, 0, Math.min(ownLimit, latest), script.startedAt);
+    const ownTimeout = timeouts.overall === Infinity
+      ? script.startedAt + timeouts.script
+      : Infinity;
+    const fate = fateOf(run, script.pid, 0, Math.min(ownTimeout, latest), script.startedAt);
     if (fate.is === "waiting") return { do: "wait", until: fate.until };
     if (fate.is === "late") return kill(script);
   }
-  const scripts = run.hooks[stage];
-  if (run.now >= latest && scripts?.length) return { do: "skipHooks", stage, scripts };
+  const scripts = run.scripts[stage];
+  if (run.now >= latest && scripts?.length) return { do: "skipScripts", stage, scripts };
   return startScript(run, stage);
 }
 
-/** The last script of a stage that was started and runs; one before it may be there still, if nothing helped. */
+/** The script of a stage that runs; the last one, since one that even SIGKILL did not end may be there, too. */
 function scriptOf(run: Run, stage: Stage): Child | undefined {
   return run.children.findLast(({ purpose }) =>
     purpose.kind === "script" && purpose.stage === stage
@@ -297,9 +317,9 @@ function scriptOf(run: Run, stage: Stage): Child | undefined {
 
 // ---------------------------------------------------------------------------------- the end of a process
 
-/** Where a process is on its way to its end. */
+/** How far a process is on the way to its end. */
 type Fate =
-  | { is: "untold" }
+  | { is: "running" }
   /** Until then nothing has to be done about it. */
   | { is: "waiting"; until: number }
   | { is: "late" }
@@ -307,52 +327,54 @@ type Fate =
   | { is: "hopeless" };
 
 /**
- * The one rule of escalation: told, waited for, killed when late, and given up when it is there all the same.
+ * The one rule of escalation: terminated, waited for, killed when it is late, and given up when it is still there.
  *
- * @param limitSeconds how long it may take from being told
+ * @param timeoutSeconds how long it may take after it was terminated
  * @param latest until when at most
- * @param runsSince for a script that ends by itself and is not told: since when it runs
+ * @param runsSince for a script, which ends by itself and is not terminated: since when it runs
  */
 function fateOf(
   run: Run,
   pid: number,
-  limitSeconds: number,
+  timeoutSeconds: number,
   latest: number,
   runsSince?: number,
 ): Fate {
-  const { toldAt, killedAt, refused } = run.ending[pid] ?? {};
+  const { terminatedAt, killedAt, refused } = run.ending[pid] ?? {};
   if (refused) return { is: "hopeless" };
   if (killedAt !== undefined) {
     const until = killedAt + KILL_SECONDS;
     return run.now >= until ? { is: "hopeless" } : { is: "waiting", until };
   }
-  if (toldAt === undefined && runsSince === undefined) return { is: "untold" };
-  const until = runsSince === undefined ? Math.min(toldAt! + limitSeconds, latest) : latest;
+  if (terminatedAt === undefined && runsSince === undefined) return { is: "running" };
+  const until = runsSince === undefined ? Math.min(terminatedAt! + timeoutSeconds, latest) : latest;
   return run.now >= until ? { is: "late" } : { is: "waiting", until };
 }
 
 /**
  * Takes one of our children to its end; nothing when it has ended, or nothing helps.
  *
- * @param first the signal that it is told by
- * @param remindAt when it gets SIGTERM after that, by when it was told and when it is late
+ * @param first the signal that terminates it
+ * @param remindAt when it gets a SIGTERM after that; computed from when it was terminated and when it is late
  */
 function end(
   run: Run,
   child: Child | undefined,
-  { limits, latest }: Time,
+  { timeouts, latest }: Time,
   first: number = SIGNALS.SIGTERM,
-  remindAt: (toldAt: number, late: number) => number = () => Infinity,
+  remindAt: (terminatedAt: number, late: number) => number = () => Infinity,
 ): Action | undefined {
   if (!child) return undefined;
   const { pid } = child;
-  const fate = fateOf(run, pid, limits.process, latest);
+  const fate = fateOf(run, pid, timeouts.process, latest);
   switch (fate.is) {
-    case "untold":
-      return { ...terminate([pid], first), whom: [describe(child)] };
+    case "running":
+      return { ...terminate([pid], first), named: [describe(child)] };
     case "waiting": {
-      const { toldAt = run.now, reminded } = run.ending[pid];
-      const reminder = reminded ? Infinity : Math.max(toldAt, remindAt(toldAt, fate.until));
+      const { terminatedAt = run.now, reminded } = run.ending[pid];
+      const reminder = reminded
+        ? Infinity
+        : Math.max(terminatedAt, remindAt(terminatedAt, fate.until));
       return run.now >= reminder
         ? signal("remind", [pid], [SIGNALS.SIGTERM])
         : { do: "wait", until: Math.min(fate.until, reminder) };
@@ -364,13 +386,13 @@ function end(
   }
 }
 
-/** A stopped process hears its signal only when it is continued. */
+/** A stopped process gets its signal only when it is continued. */
 function terminate(pids: readonly number[], first: number = SIGNALS.SIGTERM) {
   return signal("terminate", pids, [first, SIGNALS.SIGCONT]);
 }
 
 function kill(child: Child): Action {
-  return { ...signal("kill", [child.pid], [SIGNALS.SIGKILL]), whom: [describe(child)] };
+  return { ...signal("kill", [child.pid], [SIGNALS.SIGKILL]), named: [describe(child)] };
 }
 
 function signal(
@@ -385,9 +407,9 @@ function describe({ name, pid, purpose: { kind } }: Child) {
   return { name, pid, kind };
 }
 
-/** Looks at the processes again after so long, and no more than a fifth of the time is spent with looking. */
-function look(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
-  const { at } = run.seen!;
+/** Waits before the processes are listed again; no more than a fifth of the time is spent with listing. */
+function listLater(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
+  const { at } = run.listed!;
   const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
   const until = Math.min(...due, at + Math.max(pauseSeconds, 4 * run.listSeconds));
   return { do: "wait" as const, until };
@@ -404,7 +426,7 @@ function parentsFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
   const depthOf = (process: ProcessInfo): number => {
     const known = depths.get(process.pid);
     if (known !== undefined) return known;
-    depths.set(process.pid, 0); // Should two of them be each other's parents, as PIDs that were used again can look.
+    depths.set(process.pid, 0); // In case two are each other's parents, as it can seem when PIDs are used again.
     const parent = byPid.get(process.parent);
     const depth = parent ? depthOf(parent) + 1 : 0;
     depths.set(process.pid, depth);

@@ -15,6 +15,7 @@ import {
   startAgain,
   stat,
   SystemError,
+  waitForAny,
   waitForSignal,
   writeError,
 } from "../posix/libc.ts";
@@ -29,11 +30,11 @@ import {
   type Suspension,
 } from "../posix/signals.ts";
 import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/directory.ts";
-import { type Environment, get, toStrings, withVariables } from "../env/environment.ts";
+import { type Environment, get, pathOf, toStrings, withVariables } from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { SERVICE_ENDED } from "./conventions.ts";
-import { findHooks } from "./hooks.ts";
+import { findScripts } from "./scripts.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
 import { findEnded, prepareServices } from "./services.ts";
@@ -51,11 +52,11 @@ import { announce } from "./words.ts";
 /** What happened, before it is given its time. */
 type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
 
-/** Turns an action into its effect and says what came of it. The only place with effects; it never throws. */
+/** Does what an action says, and returns what came of it. The only place with effects; it never throws. */
 export function perform(action: Action, run: Run): Event {
   let outcome: Outcome;
   try {
-    // A stop that was asked for meanwhile is heard before anything new is started.
+    // A stop signal that has come meanwhile counts before anything new is started.
     const received = action.do === "start" ? waitForSignal(STOPS, 0) : undefined;
     if (received) return { type: "received", received, now: monotonicSeconds() };
     say(announce(action, run), run.options.quiet);
@@ -73,12 +74,12 @@ function act(action: Action, run: Run): Outcome {
       return { type: "said" };
     case "readEnvironment":
       return readEnvironment(run);
-    case "findHooks": {
+    case "findScripts": {
       const { stage } = action;
-      return { type: "hooks", stage, hooks: findHooks(stage, run.options, run.environment) };
+      return { type: "scripts", stage, scripts: findScripts(stage, run.options, run.environment) };
     }
-    case "skipHooks":
-      return { type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+    case "skipScripts":
+      return { type: "scripts", stage: action.stage, scripts: { paths: [], warnings: [] } };
     case "prepareServices":
       return { type: "services", services: prepareServices(run.environment) };
     case "findEndedService": {
@@ -121,7 +122,7 @@ function readEnvironment({ directory, environment, unwritten, options }: Run): O
 function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome {
   const name = nameOf(purpose, argv);
   const environment = environmentFor(purpose, run);
-  const found = findProgram(argv[0], get(environment, "PATH"));
+  const found = findProgram(argv[0], pathOf(environment));
   if (!("file" in found)) return { type: "notStarted", purpose, name: argv[0], ...found };
   const isMain = purpose.kind === "main";
   const foreground = isMain && ownsTerminal();
@@ -132,14 +133,14 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
   if (excess) return { type: "notStarted", purpose, name: argv[0], status: 126, reason: excess };
   try {
     const pid = spawn(program, {
-      // It leads a process group, which becomes the terminal's foreground group. Without a terminal it needs none.
+      // With a terminal it leads a process group, which becomes the terminal's foreground group.
       ownGroup: foreground || purpose.kind === "runit",
       // What is on standard input is for the main command.
       noInput: purpose.kind === "runit" || purpose.kind === "script" && !isInteractive,
     });
     if (foreground) {
       giveTerminal(pid);
-      kill(-pid, SIGNALS.SIGCONT); // It may have been stopped for reading before the terminal was its own.
+      kill(-pid, SIGNALS.SIGCONT); // It may have read before it had the terminal, which stops it.
     }
     return { type: "started", purpose, name, pid, ownsTerminal: foreground };
   } catch (error) {
@@ -150,7 +151,7 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
 
 /**
  * A service manager above us, such as systemd or podman, may hand over sockets for the process LISTEN_PID, which is us. The
- * main command is another one, and its PID is known only when it runs: a shell that becomes it puts it in.
+ * main command is another process, whose PID is known only when it runs: so a shell sets LISTEN_PID and executes it.
  *
  * @see https://man7.org/linux/man-pages/man3/sd_listen_fds.3.html
  */
@@ -167,7 +168,7 @@ function withSockets(program: Program, ourPid: number): Program {
   };
 }
 
-/** Scripts are told which of them they are, and whether there is a main command. */
+/** Scripts get their stage, and the main command if there is one. */
 function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
   if (purpose.kind === "runit") return forServices(environment, dockersHome());
   if (purpose.kind !== "script") return environment;
@@ -188,8 +189,8 @@ function sendSignals({ why, pids, signals }: Action & { do: "signal" }): Outcome
 }
 
 /**
- * Without a terminal the kernel ignores a SIGTSTP and its like, unless the program handles it: nobody in the session could
- * continue the process. Whoever sends it to us can, so it is to stop.
+ * Without a terminal the kernel ignores SIGTSTP, SIGTTIN and SIGTTOU unless the program handles them: nobody in the session
+ * could continue the process. But the sender of the signal can continue it, so it gets SIGSTOP.
  */
 function effective(signal: number, pid: number): number {
   if (!SUSPENDING_SIGNALS.includes(signal) || isTerminal()) return signal;
@@ -202,50 +203,53 @@ function effective(signal: number, pid: number): number {
   return isHandled ? signal : SIGNALS.SIGSTOP;
 }
 
-/** Everything that is waited for; the end of a child last, so that a signal is known before what it ended. */
+/** All that is waited for. Signals are taken before children, so that a signal is known before the exit it caused. */
 const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, ...FAULTS));
+const CHILD = signalSet([SIGNALS.SIGCHLD]);
 const STOPS = signalSet(STOP_SIGNALS);
 const ALL = signalSet(allSignalsBut(...FAULTS));
 
-/** For how long a wait must have been one before we sleep: MY_INIT_SLEEP, where 0 means for ever; else 2 seconds. */
-function secondsUntilSleep({ environment, stop }: Run): number {
-  const given = Number(get(environment, "MY_INIT_SLEEP") ?? 2);
-  return stop || given === 0 ? Infinity : given > 0 ? given : 2;
+/** How long PID 1 waits before it sleeps: most that happens in a boot happens in less. */
+const SLEEP_AFTER_SECONDS = 2;
+
+/** The same with MY_INIT_SLEEP, where 0 means never. A kernel under which a sleeper wakes in vain is no place to sleep. */
+function secondsUntilSleep({ environment, stop, sleep }: Run): number {
+  const given = Number(get(environment, "MY_INIT_SLEEP") ?? SLEEP_AFTER_SECONDS);
+  if (stop || sleep === "in vain" || given === 0) return Infinity;
+  return given > 0 ? given : SLEEP_AFTER_SECONDS;
 }
 
-let hasWoken = false;
-/** Whether we woke for nothing: then a kernel like this is no place to sleep. */
-let sleepsBadly = false;
-
-/** Tells that this process has just been asleep. */
-export function wake(): void {
-  hasWoken = true;
-}
-
-/** The only reaper. Waits for a signal, the end of children, or a time; of these, whatever comes first. */
-function wait({ until = Infinity, for: which }: Action & { do: "wait" }, run: Run): Outcome {
-  const wokeJustNow = hasWoken;
-  hasWoken = false;
-  let sleepsAt = monotonicSeconds() + secondsUntilSleep(run);
+/**
+ * The only reaper. Waits for signals, the end of children, files that can be read, or a time; of these, the first that comes.
+ * Signals stay pending until they are taken one by one, and children until they are reaped: between two looks nothing is
+ * lost. SIGCHLD is taken before the children are reaped, so that one that ends after that ends the next wait.
+ */
+function wait(
+  { until = Infinity, for: which, files = [] }: Action & { do: "wait" },
+  run: Run,
+): Outcome {
+  let sleepsAt = files.length === 0 ? monotonicSeconds() + secondsUntilSleep(run) : Infinity;
+  let readable: readonly number[] = [];
   for (;;) {
     const received = waitForSignal(SIGNALS_TO_US, 0);
     if (received) return { type: "received", received };
+    waitForSignal(CHILD, 0);
     const outcome = which ? reapThese(which) : reapAll(run);
     if (outcome) return outcome;
+    if (readable.length > 0) return { type: "readable", files: readable };
     const now = monotonicSeconds();
     if (until <= now) return { type: "time" };
-    if (wokeJustNow) sleepsBadly = true;
+    if (run.sleep === "woken") return { type: "wokenInVain" };
     if (sleepsAt <= now) {
-      if (!sleepsBadly) fallAsleep(until, run);
+      fallAsleep(until, run);
       sleepsAt = Infinity; // It was not possible.
     }
     const signals = which?.length === 0 ? SIGNALS_TO_US : ALL;
-    const next = waitForSignal(signals, Math.min(until, sleepsAt) - now);
-    if (next && next.signal !== SIGNALS.SIGCHLD) return { type: "received", received: next };
+    readable = waitForAny(signals, files, Math.min(until, sleepsAt) - now);
   }
 }
 
-/** Hands over to the sleeper, who wakes us by starting us anew: init.ts goes on from the run. Returns if it cannot be. */
+/** Executes the sleeper, which starts us anew when it wakes: init.ts continues from the run. Returns if that is impossible. */
 function fallAsleep(until: number, run: Run): void {
   const main = childFor(run, "main");
   const note = writeNote({
@@ -259,13 +263,13 @@ function fallAsleep(until: number, run: Run): void {
     main: main?.pid,
     ownsTerminal: main?.ownsTerminal ?? false,
     watched: run.children.map(({ pid }) => pid),
-    state: JSON.stringify(run),
+    state: JSON.stringify({ ...run, sleep: "woken" }),
   });
   const { lock } = run.services ?? {};
   if (note) startAgain(note, NOTE_FILE, lock === undefined ? [] : [lock]);
 }
 
-/** Among thousands of children each of these takes the kernel a while: then it is time to look at the clock. */
+/** After so many children the clock is read again: among thousands each takes the kernel up to a millisecond. */
 const MOST_AT_ONCE = 100;
 
 function reapAll(run: Run): Outcome | undefined {

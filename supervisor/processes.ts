@@ -14,25 +14,25 @@ import {
 
 /** A running process, as `/proc` shows it. proc(5) */
 export interface ProcessInfo {
-  /** −1 stands for all: then `/proc` does not show whom we can reach. */
+  /** −1 stands for all, where `/proc` is not that of our PID namespace. */
   pid: number;
   parent: number;
   session: number;
   /** The first 15 bytes of the program's name. */
   program: ByteString;
-  /** What a person calls it: a runsv by its service, a runsvdir by its folder. */
+  /** Its name in messages: a runsv's is its service's, a runsvdir's its directory's. */
   name: ByteString;
   /** Whether we may send it signals. */
   reachable: boolean;
-  /** Of a runsv or runsvdir: whether it is our user's, so that what it says of itself may be believed. */
+  /** Of a runsv or runsvdir: whether it runs as our user, so that its own data may be trusted. */
   ours?: boolean;
   /** Of a runsv: the process of its service, or that service's `finish`; 0 when both have ended. */
   service?: number;
 }
 
 /**
- * Lists who runs here besides us: as PID 1 everybody in the container, otherwise our descendants. Zombies have ended,
- * and do not count.
+ * Lists the other processes: for PID 1 all of the container, otherwise its descendants. Zombies have ended, and do not
+ * count.
  *
  * @param which only runit's own processes, and what they have started in their sessions, or all
  */
@@ -65,7 +65,7 @@ function servicesOf(processes: readonly Stat[]): Stat[] {
 /** As much of /proc/PID/stat as we need: this is done thousands of times where a container is full. */
 const beginning = new Uint8Array(128);
 
-/** Reads what the kernel says of a process; nothing of one that has ended. */
+/** Reads the kernel's data on a process; nothing if it has ended. */
 function examine(pid: number): Stat[] {
   const text = fromBytes(beginning.subarray(0, readBeginning(`/proc/${pid}/stat`, beginning)));
   const end = text.lastIndexOf(")"); // The name may hold parentheses.
@@ -91,7 +91,7 @@ function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
   const known = { ...process, name: printable(program), reachable };
   if (program !== "runsv" && program !== "runsvdir") return [known];
   const ours = stat(`/proc/${pid}`)?.uid === identity().uid;
-  // No service has so long a name. What follows the name is somebody else's, who only calls itself a runsv.
+  // No service has so long a name. With more words it is another program that only has this name.
   const words = read(() => readFile(`/proc/${pid}/cmdline`, 512)).split("\0");
   const name = program === "runsv" && words.length === 3 || program === "runsvdir"
     ? printable(words.at(-2) ?? "")
@@ -100,7 +100,7 @@ function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
   return [{ ...known, name, ours, service }];
 }
 
-/** The process that a runsv looks after. It works in its service's folder, whose files may be anything. */
+/** The process that a runsv supervises. A runsv's working directory is its service's; the files in it may be anything. */
 function serviceOf(pid: number): number | undefined {
   const status = (file: string) =>
     read(() => readRegularFile(`/proc/${pid}/cwd/supervise/${file}`, 32));
@@ -117,7 +117,7 @@ function read(file: () => ByteString): ByteString {
   }
 }
 
-/** A text that does nothing to a terminal, and forges no line. */
+/** A text without control characters, which could change a terminal or begin a new line. */
 function printable(text: ByteString): ByteString {
   // deno-lint-ignore no-control-regex
   return text.replaceAll(/[\x00-\x1f\x7f]/g, "?");

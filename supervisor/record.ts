@@ -8,7 +8,7 @@ import {
   type Suspension,
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
-import { type Stage } from "./hooks.ts";
+import { type Stage } from "./scripts.ts";
 import {
   type Child,
   childFor,
@@ -30,9 +30,10 @@ export const STOP_SIGNALS: readonly number[] = [
   SIGRTMIN + 3,
 ];
 
-/** Takes down what happened. Pure: the new run is all that comes of it. */
+/** Writes an event into the run. Pure: the new run is the only result. */
 export function record(before: Run, event: Event): Run {
-  const run = say({ ...before, now: event.now }, report(event, before));
+  const sleep = before.sleep === "woken" ? "allowed" : before.sleep;
+  const run = say({ ...before, now: event.now, sleep }, report(event, before));
   switch (event.type) {
     case "said":
       return { ...run, messages: [] };
@@ -40,8 +41,8 @@ export function record(before: Run, event: Event): Run {
       const { environment, unwritten } = event;
       return { ...run, environment, unwritten, directory: "current" };
     }
-    case "hooks":
-      return withHooks(run, event.stage, event.hooks.scripts);
+    case "scripts":
+      return withScripts(run, event.stage, event.scripts.paths);
     case "services": {
       const { warnings: _said, ...services } = event.services;
       const moved = services.directory !== SERVICES;
@@ -59,7 +60,7 @@ export function record(before: Run, event: Event): Run {
     case "notStarted": {
       const { purpose } = event;
       if (purpose.kind === "script") {
-        const rest = withoutFirstHook(run, purpose.stage);
+        const rest = withoutFirstScript(run, purpose.stage);
         return run.stop ? rest : abort(rest, { status: 1 });
       }
       const { status } = event;
@@ -69,11 +70,11 @@ export function record(before: Run, event: Event): Run {
       return recordSignals(run, event);
     case "listed": {
       const { now: at, seconds: listSeconds, processes } = event;
-      return { ...run, seen: { at, processes }, listSeconds, ending: stillEnding(run, event) };
+      return { ...run, listed: { at, processes }, listSeconds, ending: stillEnding(run, event) };
     }
     case "began": {
       const { now: since, step } = event;
-      return { ...run, stop: { ...run.stop!, step, since }, seen: undefined };
+      return { ...run, stop: { ...run.stop!, step, since }, listed: undefined };
     }
     case "ended": {
       const rest = event.exits.reduce(recordExit, withoutEnded(run, event));
@@ -81,10 +82,16 @@ export function record(before: Run, event: Event): Run {
     }
     case "received":
       return recordSignal(run, event.received);
+    case "readable":
+      return run;
     case "time":
-      return { ...run, seen: undefined };
+      return { ...run, listed: undefined };
+    case "wokenInVain":
+      return { ...run, sleep: "in vain" };
+    case "replaced":
+      return stop(run, { status: 1 });
     case "failed": {
-      const failed = { ...run, seen: undefined, failures: run.failures + 1 };
+      const failed = { ...run, listed: undefined, failures: run.failures + 1 };
       return run.stop ? failed : stop(failed, { status: 1 });
     }
   }
@@ -97,7 +104,7 @@ function recordStart(run: Run, event: Event & { type: "started" }): Run {
   const started = { ...run, children: [...run.children, child], ending };
   switch (purpose.kind) {
     case "script":
-      return withoutFirstHook(started, purpose.stage);
+      return withoutFirstScript(started, purpose.stage);
     case "runit":
       return { ...started, runit: "running", runitPid: pid };
     case "main":
@@ -105,16 +112,16 @@ function recordStart(run: Run, event: Event & { type: "started" }): Run {
   }
 }
 
-/** What was seen is true no longer. While the last processes end it is listed anew now and then, and when all have. */
+/** The list without those that have ended. During the other steps it is made anew now and then, and when no child is left. */
 function withoutEnded(run: Run, { exits, childless }: Event & { type: "ended" }): Run {
-  if (childless) return { ...run, seen: undefined };
-  if (!run.seen || run.stop?.step !== "services") return run;
+  if (childless) return { ...run, listed: undefined };
+  if (!run.listed || run.stop?.step !== "services") return run;
   const ended = new Set(exits.map(({ pid }) => pid));
-  const processes = run.seen.processes.filter(({ pid }) => !ended.has(pid));
-  return { ...run, seen: { ...run.seen, processes } };
+  const processes = run.listed.processes.filter(({ pid }) => !ended.has(pid));
+  return { ...run, listed: { ...run.listed, processes } };
 }
 
-/** A child has ended. Only one that is watched means anything. */
+/** A child has ended. Only one that is watched changes the run. */
 function recordExit(before: Run, exit: Exit): Run {
   const child = before.children.find(({ pid }) => pid === exit.pid);
   if (!child) return before;
@@ -132,8 +139,8 @@ function recordExit(before: Run, exit: Exit): Run {
     }
     case "script": {
       if (exit.status === 0) return { ...run, directory: "stale" };
-      const wasTold = fate?.toldAt !== undefined;
-      return run.stop || wasTold ? run : abort(run, { status: 1 });
+      const wasTerminated = fate?.terminatedAt !== undefined;
+      return run.stop || wasTerminated ? run : abort(run, { status: 1 });
     }
   }
 }
@@ -145,11 +152,11 @@ function recordSuspension(run: Run, { pid, signal }: Suspension): Run {
   return isTyped ? { ...run, suspended: true } : run;
 }
 
-/** A signal has reached us: it stops the container, or it is for the main command. */
+/** A signal was received: it stops the container, or it is forwarded to the main command. */
 function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
   const main = childFor(run, "main");
   const toMain = { ...run, forward: [...run.forward, signal] };
-  // Typed before the main command had been given the terminal: its group has not got it.
+  // Typed before the main command had been given the terminal: its process group did not get it.
   if (fromTerminal && main?.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
     if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
@@ -170,21 +177,21 @@ function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signal
   if (why === "forward") return { ...run, forward: [] };
   if (why === "continue") return { ...run, suspended: false };
   const changes = (pid: number): Ending => ({
-    ...(why === "terminate" && { toldAt: run.now, program: programs.get(pid) }),
+    ...(why === "terminate" && { terminatedAt: run.now, program: programs.get(pid) }),
     ...(why === "remind" && { reminded: true }),
     ...(why === "kill" && { killedAt: run.now }),
     ...(refused.includes(pid) && { refused: true }),
   });
-  const programs = new Map(run.seen?.processes.map(({ pid, program }) => [pid, program]));
+  const programs = new Map(run.listed?.processes.map(({ pid, program }) => [pid, program]));
   const isAll = pids.includes(-1) && why === "terminate";
-  const told = isAll ? [...pids, ...programs.keys()] : pids;
-  const records = told.map((pid) => [pid, { ...run.ending[pid], ...changes(pid) }] as const);
+  const terminated = isAll ? [...pids, ...programs.keys()] : pids;
+  const records = terminated.map((pid) => [pid, { ...run.ending[pid], ...changes(pid) }] as const);
   return { ...run, ending: { ...run.ending, ...Object.fromEntries(records) } };
 }
 
 /**
- * The records of whoever is still there. Whoever has become another program since it was told, as a shell's child does, may
- * have missed it, and is told again.
+ * The records of processes that still exist. One that has executed another program since it was terminated, as a shell's
+ * child does, may have lost the signal, and is terminated again.
  */
 function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["ending"] {
   const programs = new Map(processes.map(({ pid, program }) => [pid, program]));
@@ -194,11 +201,13 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
   const records = Object.entries(run.ending).filter(([pid, ending]) =>
     isStill(Number(pid), ending)
   );
-  const { toldAt } = run.ending[-1] ?? {};
-  const isKnown = records.some(([pid, ending]) => Number(pid) > 0 && ending.toldAt === toldAt);
-  if (toldAt === undefined || isKnown || !isCrowded(run)) return Object.fromEntries(records);
-  // It was told before it was listed.
-  const crowd = processes.map(({ pid, program }) => [pid, { toldAt, program }]);
+  const { terminatedAt } = run.ending[-1] ?? {};
+  const isKnown = records.some(([pid, ending]) =>
+    Number(pid) > 0 && ending.terminatedAt === terminatedAt
+  );
+  if (terminatedAt === undefined || isKnown || !isCrowded(run)) return Object.fromEntries(records);
+  // They were terminated before they were listed.
+  const crowd = processes.map(({ pid, program }) => [pid, { terminatedAt, program }]);
   return Object.fromEntries([...crowd, ...records]);
 }
 
@@ -206,12 +215,12 @@ function stop(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   const { now } = run;
   return {
     ...run,
-    seen: undefined,
+    listed: undefined,
     stop: { askedAt: now, hurry: false, step: "startupScript", since: now, ...how },
   };
 }
 
-/** Stops before the boot has got through. */
+/** Stops before the boot is complete. */
 function abort(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   return say(stop(run, how), [ABORTED]);
 }
@@ -231,11 +240,11 @@ function say(run: Run, messages: readonly Message[]): Run {
   };
 }
 
-function withHooks(run: Run, stage: Stage, scripts: readonly string[]): Run {
-  return { ...run, hooks: { ...run.hooks, [stage]: scripts } };
+function withScripts(run: Run, stage: Stage, scripts: readonly string[]): Run {
+  return { ...run, scripts: { ...run.scripts, [stage]: scripts } };
 }
 
 /** Takes the script that was just started off its list. */
-function withoutFirstHook(run: Run, stage: Stage): Run {
-  return withHooks(run, stage, run.hooks[stage]?.slice(1) ?? []);
+function withoutFirstScript(run: Run, stage: Stage): Run {
+  return withScripts(run, stage, run.scripts[stage]?.slice(1) ?? []);
 }

@@ -1,12 +1,12 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, type Received, type Suspension } from "../posix/signals.ts";
 import { type Environment } from "../env/environment.ts";
-import { type Hooks, type Stage } from "./hooks.ts";
+import { type Scripts, type Stage } from "./scripts.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
 import { type Services } from "./services.ts";
 
-/** What a process that we watch is for. Every other child is an orphan: collected and forgotten. */
+/** What a process that we watch is for. Every other child is an orphan: reaped and forgotten. */
 export type Purpose = { kind: "script"; stage: Stage } | { kind: "runit" } | { kind: "main" };
 
 /** A process that we started, and that still runs. Times are monotonic seconds. */
@@ -15,7 +15,7 @@ export interface Child {
   name: ByteString;
   pid: number;
   startedAt: number;
-  /** Whether it was given the terminal, which is to be taken back. */
+  /** Whether it was given the terminal, which is taken back when it ends. */
   ownsTerminal: boolean;
 }
 
@@ -33,9 +33,9 @@ export type Step =
 /** The container is being taken down. */
 export interface Stop {
   askedAt: number;
-  /** The signal that has asked for it, be it only after it had begun. */
+  /** The signal that asked for it, perhaps after it had begun for another reason. */
   signal?: number;
-  /** Asked for once more: nothing is waited for any longer. */
+  /** Asked for a second time: nothing is waited for any longer. */
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
@@ -44,13 +44,13 @@ export interface Stop {
   since: number;
 }
 
-/** A process that is to end. The record of a PID goes when the PID is reaped, or is not seen any longer. */
+/** A process that is to end. The record of a PID goes when the PID is reaped, or is not listed any longer. */
 export interface Ending {
-  /** When it got its signal to end; absent for a script that was killed without one. */
-  toldAt?: number;
-  /** As which program it was told. Whoever has become another one since is told again. */
+  /** When it was sent the signal to terminate; absent for a script that was killed without one. */
+  terminatedAt?: number;
+  /** Which program it was then. If it executes another one it may have lost the signal, and is terminated again. */
   program?: ByteString;
-  /** Whether it was told a second time. */
+  /** Whether it got a second signal. */
   reminded?: boolean;
   killedAt?: number;
   /** We may not send it signals. */
@@ -67,12 +67,12 @@ export interface Message {
 export type State = "absent" | "running" | "exited";
 
 /**
- * All that is known of a run of the container: plain data, so that it can be written down as JSON and be continued by
- * another program with the same PID. `record()` makes it from what happened, `next()` decides by it.
+ * All that is known of a run of the container. It is plain data: PID 1 writes it down as JSON when it goes to sleep, and
+ * continues from it when it wakes. `record()` makes it from what happened, `next()` decides by it.
  */
 export interface Run {
-  /** Of this form. */
-  version: 2;
+  /** The version of this form: another one cannot be continued. */
+  version: typeof RUN_VERSION;
   /** When the last event happened. */
   now: number;
   pid: number;
@@ -83,7 +83,7 @@ export interface Run {
   /** Names of variables whose value the directory could not take. */
   unwritten: readonly ByteString[];
   /** The scripts of a stage that are still to be run; absent until they are looked for. */
-  hooks: Partial<Record<Stage, readonly ByteString[]>>;
+  scripts: Partial<Record<Stage, readonly ByteString[]>>;
   children: readonly Child[];
   main: State;
   /** How the main command ended: 128 + n when signal n did it. */
@@ -92,24 +92,26 @@ export interface Run {
   runitPid?: number;
   /** Absent until they have been prepared for runit. */
   services?: Omit<Services, "warnings">;
-  /** A critical service says that it has ended; which one is to be found out. */
+  /** A critical service has sent its signal; which one is to be found out. */
   serviceEnded: boolean;
-  /** Signals that are still to be passed on to the main command. */
+  /** Signals that are still to be forwarded to the main command. */
   forward: readonly number[];
   /** The main command was stopped by the terminal, where nobody can continue it. */
   suspended: boolean;
   stop?: Stop;
-  /** Who else runs here; absent when they are to be listed. */
-  seen?: { at: number; processes: readonly ProcessInfo[] };
+  /** The other processes here; absent when they are to be listed. */
+  listed?: { at: number; processes: readonly ProcessInfo[] };
   /** How long it took to list them the last time. */
   listSeconds: number;
-  /** Who is to end, by PID; −1 is everybody. */
+  /** The processes that are to end, by PID; −1 stands for all. */
   ending: Readonly<Record<number, Ending>>;
-  /** What is still to be said, and which warnings have been. */
+  /** What is still to be printed, and which warnings were printed. */
   messages: readonly Message[];
   warned: readonly ByteString[];
-  /** How often we failed ourselves. */
+  /** How many errors of our own there were. */
   failures: number;
+  /** Whether PID 1 may sleep; whether it has just woken; or whether it woke in vain, and so does not sleep again. */
+  sleep: "allowed" | "woken" | "in vain";
 }
 
 /** Why a signal is sent. */
@@ -119,8 +121,8 @@ export type Why = "terminate" | "remind" | "kill" | "forward" | "continue";
 export type Action =
   | { do: "say"; messages: readonly Message[] }
   | { do: "readEnvironment" }
-  | { do: "findHooks"; stage: Stage }
-  | { do: "skipHooks"; stage: Stage; scripts: readonly ByteString[] }
+  | { do: "findScripts"; stage: Stage }
+  | { do: "skipScripts"; stage: Stage; scripts: readonly ByteString[] }
   | { do: "prepareServices" }
   | { do: "findEndedService"; services: Omit<Services, "warnings"> }
   | { do: "start"; purpose: Purpose; argv: readonly ByteString[] }
@@ -128,18 +130,20 @@ export type Action =
     do: "signal";
     why: Why;
     signals: readonly number[];
-    /** −1 is everybody, and below that is a process group. */
+    /** −1 means all processes, and a number below that a process group. */
     pids: readonly number[];
-    /** Of whom this is told. */
-    whom?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
+    /** The processes that the message of this action names. */
+    named?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
   }
   | { do: "list"; which: "all" | "services" }
   | { do: "begin"; step: Step }
   | {
     do: "wait";
     until?: number;
-    /** The children that matter now; without it all. */
+    /** The children that are waited for; without it all. */
     for?: readonly number[];
+    /** Open files, such as sockets: the wait ends when one of them can be read. */
+    files?: readonly number[];
   }
   | { do: "exit"; status: number };
 
@@ -154,7 +158,7 @@ export type Event =
       unwritten: readonly ByteString[];
       warnings: readonly ByteString[];
     }
-    | { type: "hooks"; stage: Stage; hooks: Hooks }
+    | { type: "scripts"; stage: Stage; scripts: Scripts }
     | { type: "services"; services: Services }
     | { type: "serviceEnded"; name: ByteString; status: number }
     | { type: "serviceRuns" }
@@ -171,23 +175,35 @@ export type Event =
       childless: boolean;
     }
     | { type: "received"; received: Received }
+    | { type: "readable"; files: readonly number[] }
     | { type: "time" }
+    | { type: "wokenInVain" }
+    | { type: "replaced" }
     | { type: "failed"; reason: ByteString }
   );
+
+/** Changes with the form of a `Run`. */
+const RUN_VERSION = 3;
+
+/** Reads a run that was written down; nothing if it is of another version of my_init. */
+export function readRun(text: ByteString): Run | undefined {
+  const run = JSON.parse(text);
+  return run.version === RUN_VERSION ? run : undefined;
+}
 
 /** The beginning of a run. */
 export function newRun(
   { now, pid, options, environment }: Pick<Run, "now" | "pid" | "options" | "environment">,
 ): Run {
   return {
-    version: 2,
+    version: RUN_VERSION,
     now,
     pid,
     options,
     environment,
     directory: "unread",
     unwritten: [],
-    hooks: {},
+    scripts: {},
     children: [],
     main: "absent",
     runit: "absent",
@@ -199,20 +215,21 @@ export function newRun(
     messages: [],
     warned: [],
     failures: 0,
+    sleep: "allowed",
   };
 }
 
-/** What a person calls a process: a main command by its first word. */
+/** The name of a process in messages: a main command's is its first word. */
 export function nameOf(purpose: Purpose, argv: readonly ByteString[]): ByteString {
   return purpose.kind === "runit" ? "runit daemon" : argv[0];
 }
 
-/** Whether there are so many thousands of processes that even to list them takes long. */
+/** Whether there are so many processes that to list them takes long: half a second for some 10,000. */
 export function isCrowded({ pid, listSeconds }: Run): boolean {
   return pid === 1 && listSeconds > 0.5;
 }
 
-/** The child that is there for this, if it runs. */
+/** The child of this kind, if it runs. */
 export function childFor(run: Run, kind: Purpose["kind"]): Child | undefined {
   return run.children.find(({ purpose }) => purpose.kind === kind);
 }

@@ -16,7 +16,7 @@ import {
   unlink,
 } from "../posix/libc.ts";
 import { SERVICES } from "./conventions.ts";
-import { parseSeconds } from "./limits.ts";
+import { parseSeconds } from "./timeouts.ts";
 import { makePrivateDirectory, PLACES } from "./private_directory.ts";
 import { readSwitches, type Switch } from "./switches.ts";
 
@@ -26,11 +26,11 @@ export interface Services {
   directory: ByteString;
   /** The open file that locks it, if it is a private one. */
   lock?: number;
-  /** For each service that has a time limit of its own: seconds from being told to end until being forced. */
-  limits: Readonly<Record<ByteString, number>>;
+  /** For each service that has a timeout of its own: seconds from SIGTERM to SIGKILL. */
+  timeouts: Readonly<Record<ByteString, number>>;
   /** The services whose end ends the container. */
   critical: readonly ByteString[];
-  /** The services that end last, after the scripts at the end. */
+  /** The services that are not stopped with the others; they end after the shutdown scripts. */
   last: readonly ByteString[];
   warnings: readonly ByteString[];
 }
@@ -41,11 +41,11 @@ const NO_SERVICES = "/usr/lib/baseimage/no_services";
 /** The `finish` of a critical service. A link to it can be executed even where the link is on a noexec file system. */
 export const FINISH = "/usr/lib/baseimage/finish_critical";
 
-/** The file of a service's directory with its own time limit. */
-const LIMIT = "KILL_PROCESS_TIMEOUT";
+/** The file in a service's directory that holds its own timeout. */
+const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
 
 /**
- * Sees to it that runit can run the services: each runsv needs a directory `supervise` beside its `run`. A service
+ * Prepares the services for runit: each runsv needs a directory `supervise` beside its `run`. A service
  * where that, or what the environment's switches ask for, cannot be written, is moved: it gets a directory of links.
  * Then runsvdir is given a private directory, in which the other services are links to their own directories.
  */
@@ -65,8 +65,10 @@ export function prepareServices(environment: Environment): Services {
   warnings.push(...ofSwitches);
   const has = (file: ByteString) => names.filter((name) => stat(`${SERVICES}/${name}/${file}`));
   const [critical, last] = [has("critical"), has("stop_last")];
-  const limits: Record<ByteString, number> = {};
-  for (const name of has(LIMIT)) attempt(() => limits[name] = readLimit(`${SERVICES}/${name}`));
+  const timeouts: Record<ByteString, number> = {};
+  for (const name of has(TIMEOUT_FILE)) {
+    attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`));
+  }
 
   const moved = names.filter((name) => {
     const own = `${SERVICES}/${name}`;
@@ -95,7 +97,7 @@ export function prepareServices(environment: Environment): Services {
     attempt(() => apply(switches[name], place));
     if (critical.includes(name)) attempt(() => reportEnd(place));
   }
-  return { directory, lock: moveTo?.lock, limits, critical, last, warnings };
+  return { directory, lock: moveTo?.lock, timeouts, critical, last, warnings };
 }
 
 function listServices(): ByteString[] {
@@ -136,8 +138,8 @@ function apply(wanted: Switch | undefined, service: ByteString): void {
   else createFile(down, `Switched off by ${wanted.variable}\n`, { mode: 0o644, uid: 0, gid: 0 });
 }
 
-function readLimit(service: ByteString): number {
-  const file = `${service}/${LIMIT}`;
+function readTimeout(service: ByteString): number {
+  const file = `${service}/${TIMEOUT_FILE}`;
   const seconds = parseSeconds(readFile(file, 100));
   if (seconds !== undefined) return seconds;
   throw new SystemError(`Ignoring ${file}`, "it must hold seconds, such as 5, 1.5, 5s or 2m");

@@ -1,10 +1,10 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, signalName } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
-import { readLimits } from "./limits.ts";
+import { readTimeouts } from "./timeouts.ts";
 import { type Action, type Event, type Message, type Run } from "./run.ts";
 
-/** What is said before an action. Pure, as all of this file: here are the words of a run, and nothing else. */
+/** The messages before an action. Pure, as all of this file, which holds the words of a run and nothing else. */
 export function announce(action: Action, run: Run): Message[] {
   switch (action.do) {
     case "start": {
@@ -22,7 +22,7 @@ export function announce(action: Action, run: Run): Message[] {
       return action.step === "kill"
         ? [warning("Not all processes have exited in time. Forcing them to exit.")]
         : [];
-    case "skipHooks":
+    case "skipScripts":
       return [warning(`Skipping ${action.scripts.join(", ")}: no time is left`)];
     case "signal":
       return announceSignal(action, run);
@@ -31,10 +31,10 @@ export function announce(action: Action, run: Run): Message[] {
   }
 }
 
-function announceSignal({ why, whom = [] }: Action & { do: "signal" }, run: Run): Message[] {
-  if (whom.length === 0) return [];
-  const all = whom.map(({ name, pid }) => `${name} (PID ${pid})`).join(", ");
-  const [{ name, kind }] = whom;
+function announceSignal({ why, named = [] }: Action & { do: "signal" }, run: Run): Message[] {
+  if (named.length === 0) return [];
+  const all = named.map(({ name, pid }) => `${name} (PID ${pid})`).join(", ");
+  const [{ name, kind }] = named;
   if (kind === "service") {
     const file = `the file ${SERVICES}/${name}/KILL_PROCESS_TIMEOUT or `;
     return [
@@ -49,21 +49,21 @@ function announceSignal({ why, whom = [] }: Action & { do: "signal" }, run: Run)
   ];
 }
 
-/** Says what gives more time; nothing when somebody has asked to hurry. */
+/** Says how to get more time; nothing when a second stop signal has ended the waiting. */
 function moreTime({ environment, stop }: Run, file = ""): Message[] {
   if (stop?.hurry) return [];
-  const { overall } = readLimits(environment).limits;
+  const { overall } = readTimeouts(environment).timeouts;
   const shared = Number.isFinite(overall) ? `SHUTDOWN_TIMEOUT (${overall} seconds now) or ` : "";
   return [warning(`For more time, set ${file}${shared}KILL_PROCESS_TIMEOUT.`)];
 }
 
-/** What is said of an event; `run` is how it was before. */
+/** The messages after an event; `run` is how it was before. */
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":
-      return [...event.warnings, ...readLimits(event.environment).warnings].map(warning);
-    case "hooks":
-      return event.hooks.warnings.map(warning);
+      return [...event.warnings, ...readTimeouts(event.environment).warnings].map(warning);
+    case "scripts":
+      return event.scripts.warnings.map(warning);
     case "services":
       return event.services.warnings.map(warning);
     case "serviceEnded":
@@ -77,8 +77,14 @@ export function report(event: Event, run: Run): Message[] {
     case "listed": {
       const { processes } = event;
       const refused = processes.filter(({ reachable }) => !reachable).map(({ pid }) => pid);
-      return cannotSignal({ ...run, seen: { ...event, at: 0 } }, refused);
+      return cannotSignal({ ...run, listed: { ...event, at: 0 } }, refused);
     }
+    case "replaced":
+      return [
+        warning(
+          "my_init was replaced by another version while it slept and cannot go on. Ending all processes.",
+        ),
+      ];
     case "failed":
       return [warning(`Internal error: ${event.reason}`)];
     default:
@@ -86,7 +92,7 @@ export function report(event: Event, run: Run): Message[] {
   }
 }
 
-/** What is said of the end of a child that we watch. */
+/** The messages after the end of a child that we watch. */
 export function reportExit(exit: Exit, run: Run): Message[] {
   const child = run.children.find(({ pid }) => pid === exit.pid);
   if (!child) return [];
@@ -97,8 +103,8 @@ export function reportExit(exit: Exit, run: Run): Message[] {
     case "runit":
       return run.stop ? [] : [warning(`Runit exited with status ${describe(exit)}`)];
     case "script": {
-      const wasTold = run.ending[exit.pid]?.toldAt !== undefined;
-      return exit.status === 0 || wasTold
+      const wasTerminated = run.ending[exit.pid]?.terminatedAt !== undefined;
+      return exit.status === 0 || wasTerminated
         ? []
         : [warning(`${name} failed with status ${describe(exit)}`)];
     }
@@ -111,7 +117,7 @@ function cannotSignal(run: Run, pids: readonly number[]): Message[] {
   if (pids.length === 0 || run.warned.some((text) => text.startsWith(beginning))) return [];
   const names = pids.slice(0, 3).map((pid) => {
     const name = run.children.find((child) => child.pid === pid)?.name ??
-      run.seen?.processes.find((process) => process.pid === pid)?.name;
+      run.listed?.processes.find((process) => process.pid === pid)?.name;
     return name ? `${name} (PID ${pid})` : `PID ${pid}`;
   });
   const more = pids.length > names.length ? ` and ${pids.length - names.length} more` : "";
@@ -123,7 +129,7 @@ function cannotSignal(run: Run, pids: readonly number[]): Message[] {
   ];
 }
 
-/** The boot did not get through. */
+/** The boot did not complete. */
 export const ABORTED: Message = warning("Init system aborted.");
 
 function describe({ status, signal }: Exit, end = ""): string {

@@ -11,7 +11,7 @@ import { type Expression, type Node, Parser, type Pattern, type Statement } from
 import { tsPlugin } from "@sveltejs/acorn-typescript";
 import { dirname, join, relative } from "@std/path";
 import { fromBytes, toBytes } from "../../posix/bytes.ts";
-import { Problem, projectFolder } from "../../tools/project.ts";
+import { Problem, projectFolder } from "../../build/project.ts";
 import { syscalls, type SystemCall } from "../syscalls.ts";
 import {
   type BinaryOperator,

@@ -16,7 +16,7 @@ Deno.test("statuses and reasons are the same on the image's libc (B1, B21, B28)"
     ["sh -c 'kill -TERM $$'", 143, ""],
     ["nosuch", 127, "not found in PATH"],
     ["/nosuch", 127, "no such file"],
-    ["/t", 126, "is a folder"],
+    ["/t", 126, "is a directory"],
     ["/t/plain", 126, "is not executable"],
     ["/t/nointerp", 126, "no interpreter line"],
     ["/t/badinterp", 127, "the interpreter /nosuch of /t/badinterp does not exist"],

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { derive, startContainer } from "../support/container.ts";
 import { until } from "../support/until.ts";
 
-// The only test that is run on every base; see tools/tests.ts.
+// The only test that is run on every base; see tests/run.ts.
 Deno.test("on this base everything works that the image is for", async (test) => {
   await using image = await derive(
     `

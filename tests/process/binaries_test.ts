@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { readDenort } from "../../tools/denort.ts";
-import { permissions, programs, type Target } from "../../tools/permissions.ts";
+import { readDenort } from "../../build/denort.ts";
+import { permissions, programs, type Target } from "../../build/permissions.ts";
 import { fromBytes } from "../../posix/bytes.ts";
 import { project, run } from "../support/namespace.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runInit, sh } from "../support/namespace.ts";
+import { run, runInit, sh } from "../support/namespace.ts";
 
 /** A shell is PID 1 here and has a child that has nothing to do with my_init, which is another child. */
 const outside = {
@@ -13,7 +13,7 @@ Deno.test("not as PID 1 it says so, and ends with the command's status (B18)", a
   assertEquals(status, 3);
   assertEquals(
     stderr,
-    "*** Not running as PID 1: only processes started from here are collected and shut down.\n",
+    "*** Not running as PID 1: only processes started from here are reaped and shut down.\n",
   );
 });
 
@@ -73,4 +73,13 @@ Deno.test("no process group and no session of others is reached: the caller's ow
   });
   assertEquals(stdout, "caller lives\n");
   assert(stderr.includes("Killing all processes"));
+});
+
+Deno.test("a note of another version in the open file 250 ends it with one line and status 1, and boots nothing", async () => {
+  const note = `print F "asleep", pack("S", 99), pack("q", $$), "\\0" x 100; close F`;
+  const program = `use POSIX; open F, ">", "/mnt/note"; ${note}; open G, "<", "/mnt/note";
+    POSIX::dup2(fileno(G), 250); exec "my_init", "--skip-runit", "--", "echo", "booted"`;
+  const { status, stdout, stderr } = await run(["perl", "-e", program]);
+  assertEquals([status, stdout], [1, ""]);
+  assertStringIncludes(stderr, "*** my_init was replaced by another version while it slept");
 });

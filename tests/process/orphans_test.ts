@@ -101,7 +101,7 @@ Deno.test("an orphan with the PID of an earlier script changes nothing (B4)", as
   assertEquals(status, 5);
 });
 
-Deno.test("orphans are collected while a startup script runs, too", async () => {
+Deno.test("orphans are reaped while a startup script runs, too", async () => {
   const script = `#!/bin/sh
     (sleep 0.01 & echo $! >/mnt/orphan)
     orphan=$(cat /mnt/orphan)

@@ -21,7 +21,7 @@ export const refusals: Record<string, Refusal> = {
     reason: "/mnt/nosuch: no such file\n",
   },
   "an empty command": { words: [""], status: 127, reason: ": the command is empty\n" },
-  "a folder": { words: ["/mnt"], status: 126, reason: "/mnt: /mnt is a folder\n" },
+  "a directory": { words: ["/mnt"], status: 126, reason: "/mnt: /mnt is a directory\n" },
   "a file without permission to execute": {
     files: { "/mnt/x": "echo no" },
     status: 126,
@@ -56,7 +56,7 @@ export const refusals: Record<string, Refusal> = {
     status: 127,
     reason: "/mnt/x: the interpreter /usr/bin/nosuch of /mnt/x does not exist",
   },
-  "a script whose interpreter is a folder": {
+  "a script whose interpreter is a directory": {
     files: { "/mnt/x": "#!/mnt\n" },
     status: 126,
     reason: "/mnt/x: ",

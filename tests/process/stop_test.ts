@@ -58,7 +58,7 @@ Deno.test("KILL_PROCESS_TIMEOUT=0 waits not at all (B10)", async () => {
   assertEquals(status, 137);
 });
 
-Deno.test("a time limit that is none gets a warning, and the default (B10)", async () => {
+Deno.test("a timeout that is none gets a warning, and the default (B10)", async () => {
   for (const value of ["abc", "", "-1", "5x", "1e3"]) {
     const { status, stderr } = await runInit(["--quiet", ...sh("exit 3")], {
       env: { KILL_PROCESS_TIMEOUT: value },

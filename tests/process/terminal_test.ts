@@ -155,7 +155,7 @@ Deno.test("after the main command the terminal is ours again: shutdown scripts c
   assertEquals((await init.end()).status, 0);
 });
 
-Deno.test("TERM ends an interactive shell, which ignores it, within its time limit (B15)", async () => {
+Deno.test("TERM ends an interactive shell, which ignores it, within its timeout (B15)", async () => {
   await using init = await startOnTerminal(bash, { env: { ...env, KILL_PROCESS_TIMEOUT: "0.5" } });
   await init.says("[prompt]");
   await init.signal(SIGNALS.SIGTERM);

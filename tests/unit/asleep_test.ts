@@ -8,7 +8,7 @@ const text = fromBytes(writeNote(note)!);
 Deno.test("a note gives back the state that was written", () => {
   for (const state of [note.state, "", "x".repeat(1_000_000)]) {
     for (const watched of [[], [1], Array(16).fill(7)]) {
-      assertEquals(readNote(fromBytes(writeNote({ ...note, state, watched })!), 1), state);
+      assertEquals(readNote(fromBytes(writeNote({ ...note, state, watched })!), 1), { state });
     }
   }
 });
@@ -27,4 +27,11 @@ Deno.test("a note of another process, or one that is not whole, is none", () => 
 
 Deno.test("a note with more processes than the sleeper can watch is not written", () => {
   assertEquals(writeNote({ ...note, watched: Array(17).fill(7) }), undefined);
+});
+
+Deno.test("a note of another version is no note to continue from, and no boot from the beginning either", () => {
+  const other = text.slice(0, 6) + "\x02" + text.slice(7);
+  assertEquals(readNote(other, 1), "another version");
+  assertEquals(readNote(other.slice(0, 16), 1), "another version");
+  assertEquals(readNote(other, 2), undefined);
 });

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { SIGNALS } from "../../posix/signals.ts";
 import { type Options, readOptions } from "../../supervisor/options.ts";
 import { record } from "../../supervisor/record.ts";
-import { newRun, type Run } from "../../supervisor/run.ts";
+import { newRun, readRun, type Run } from "../../supervisor/run.ts";
 
 const options = readOptions(["--", "main"]) as Options;
 const received = (signal: number, fromTerminal: boolean) =>
@@ -34,4 +34,25 @@ Deno.test("that processes of other users cannot be ended is said once, whoever t
   };
   const { messages } = [11, 12].map(listed).reduce(record, running(false));
   assertEquals(messages.length, 1);
+});
+
+Deno.test("a run of another version is not continued: the container is ended with status 1, and says why", () => {
+  const run = newRun({ now: 0, pid: 1, options, environment: [] });
+  assertEquals(readRun(JSON.stringify(run)), JSON.parse(JSON.stringify(run)));
+  assertEquals(readRun(JSON.stringify({ ...run, version: run.version + 1 })), undefined);
+  const { stop, messages } = record(run, { now: 1, type: "replaced" });
+  assertEquals(stop?.status, 1);
+  assertEquals(messages.map(({ text }) => text), [
+    "my_init was replaced by another version while it slept and cannot go on. Ending all processes.",
+  ]);
+});
+
+Deno.test("PID 1 that woke in vain does not sleep again", () => {
+  const woken: Run = { ...running(false), sleep: "woken" };
+  assertEquals(record(woken, { now: 1, type: "time" }).sleep, "allowed");
+  const inVain = record(woken, { now: 1, type: "wokenInVain" });
+  assertEquals([inVain.sleep, record(inVain, { now: 2, type: "time" }).sleep], [
+    "in vain",
+    "in vain",
+  ]);
 });

@@ -1,8 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { type ByteString } from "../../posix/bytes.ts";
 import { signalName, SIGNALS } from "../../posix/signals.ts";
-import { type Environment } from "../../env/environment.ts";
-import { type Stage } from "../../supervisor/hooks.ts";
+import { type Environment, without, withVariables } from "../../env/environment.ts";
+import {
+  beginWith,
+  missingSecrets,
+  PERSONAL,
+  reloadFrom,
+  withoutSecrets,
+} from "../../env/policy.ts";
+import { type Stage } from "../../supervisor/scripts.ts";
 import { next } from "../../supervisor/next.ts";
 import { type Options, readOptions } from "../../supervisor/options.ts";
 import { type ProcessInfo } from "../../supervisor/processes.ts";
@@ -14,12 +21,16 @@ import { announce } from "../../supervisor/words.ts";
 export interface World {
   options?: string[];
   environment?: Environment;
-  hooks?: Partial<Record<Stage, ByteString[]>>;
+  /** The variables in the container's directory. */
+  directory?: Environment;
+  /** The files that hold secrets, by path. */
+  files?: Record<string, ByteString>;
+  scripts?: Partial<Record<Stage, ByteString[]>>;
   /** How a program behaves, by the last part of its name. The default ends on SIGTERM only. */
   programs?: Record<string, Behaviour>;
   /** Services that runsvdir starts. */
   services?: string[];
-  limits?: Record<string, number>;
+  timeouts?: Record<string, number>;
   critical?: string[];
   last?: string[];
   /** Processes that nobody watches. */
@@ -32,6 +43,8 @@ export interface Behaviour {
   /** Ends by itself after so many seconds. */
   endsAfter?: number;
   status?: number;
+  /** Writes these variables into the directory when it ends, and removes those whose value is undefined. */
+  writes?: Record<string, ByteString | undefined>;
   /** Ends so many seconds after SIGTERM; `Infinity` ignores it. */
   termTakes?: number;
   /** Is still there after SIGKILL, as one that waits for a broken disk. */
@@ -57,9 +70,11 @@ export interface Told {
   status: number;
   seconds: number;
   stopSeconds: number;
+  /** The environment at the end. */
+  environment: Environment;
 }
 
-/** The signals by which a program is told to end. */
+/** The signals that terminate a program. */
 const ENDING: readonly number[] = [SIGNALS.SIGTERM, SIGNALS.SIGINT, SIGNALS.SIGQUIT];
 
 /**
@@ -68,7 +83,8 @@ const ENDING: readonly number[] = [SIGNALS.SIGTERM, SIGNALS.SIGINT, SIGNALS.SIGQ
  */
 export function live(world: World): Told {
   const options = readOptions(world.options ?? []) as Options;
-  const environment = world.environment ?? [];
+  const given = world.environment ?? [];
+  let directory = world.directory ?? [];
   const living: Living[] = [];
   const signals = [...world.signals ?? []];
   const story: string[] = [];
@@ -108,6 +124,23 @@ export function live(world: World): Told {
     }
   };
 
+  /** As env/directory.ts does, with this world's directory. */
+  const readEnvironment = ({ directory: state, environment: before, unwritten }: Run) => {
+    const isFirst = state === "unread";
+    const begun = isFirst ? beginWith(before, directory) : reloadFrom(directory, before, unwritten);
+    const secrets = missingSecrets(begun, isFirst ? [] : before).flatMap(({ name, file }) =>
+      world.files?.[file] === undefined ? [] : [[name, world.files[file]] as const]
+    );
+    const environment = withVariables(begun, secrets);
+    if (!isFirst) return { environment, unwritten };
+    const inFiles = withoutSecrets(environment).filter(([name]) => !PERSONAL.includes(name));
+    directory = inFiles.filter(([name]) => !name.includes("/"));
+    return {
+      environment,
+      unwritten: without(inFiles, directory.map(([name]) => name)).map(([name]) => name),
+    };
+  };
+
   const act = (action: Action, run: Run): Event => {
     for (const { text } of announce(action, run)) tell(text);
     switch (action.do) {
@@ -116,17 +149,22 @@ export function live(world: World): Told {
         return { now, type: "said" };
       case "readEnvironment":
         tell(`(environment is ${run.directory})`);
-        return { now, type: "environment", environment, unwritten: [], warnings: [] };
-      case "findHooks": {
-        const scripts = world.hooks?.[action.stage] ?? [];
-        return { now, type: "hooks", stage: action.stage, hooks: { scripts, warnings: [] } };
+        return { now, type: "environment", ...readEnvironment(run), warnings: [] };
+      case "findScripts": {
+        const scripts = world.scripts?.[action.stage] ?? [];
+        return {
+          now,
+          type: "scripts",
+          stage: action.stage,
+          scripts: { paths: scripts, warnings: [] },
+        };
       }
-      case "skipHooks":
-        return { now, type: "hooks", stage: action.stage, hooks: { scripts: [], warnings: [] } };
+      case "skipScripts":
+        return { now, type: "scripts", stage: action.stage, scripts: { paths: [], warnings: [] } };
       case "prepareServices": {
         const [directory, warnings] = ["/etc/service", [] as string[]];
-        const { limits = {}, critical = [], last = [] } = world;
-        const services = { directory, limits, critical, last, warnings };
+        const { timeouts = {}, critical = [], last = [] } = world;
+        const services = { directory, timeouts, critical, last, warnings };
         return { now, type: "services", services };
       }
       case "findEndedService": {
@@ -187,19 +225,30 @@ export function live(world: World): Told {
   };
   const reap = (one: Living): Event => {
     one.reaped = true;
+    for (const [name, value] of Object.entries(one.behaviour.writes ?? {})) {
+      directory = value === undefined
+        ? without(directory, [name])
+        : withVariables(directory, [[name, value]]);
+    }
     const { pid, status } = one;
     const exit = status > 128 ? { pid, status, signal: status - 128 } : { pid, status };
     const childless = living.every((other) => other.reaped);
     return { now, type: "ended", exits: [exit], suspended: [], childless };
   };
 
-  let run = newRun({ now, pid: 1, options, environment });
+  let run = newRun({ now, pid: 1, options, environment: given });
   let before = now;
   for (let steps = 0; steps < 10_000; steps++) {
     const action = next(run);
     if (action.do === "exit") {
       const stopSeconds = now - run.stop!.askedAt;
-      return { story, status: action.status, seconds: now, stopSeconds };
+      return {
+        story,
+        status: action.status,
+        seconds: now,
+        stopSeconds,
+        environment: run.environment,
+      };
     }
     const recorded = record(run, act(action, run));
     run = JSON.parse(JSON.stringify(recorded));
@@ -236,6 +285,6 @@ function behave(one: Living, world: World): void {
 
 function who(pid: number, living: readonly Living[]): string {
   const nameOf = (pid: number) => living.find((one) => one.pid === pid)?.name;
-  if (pid === -1) return "everybody";
+  if (pid === -1) return "all processes";
   return nameOf(pid) ?? `the service of ${nameOf(pid - 1000)}`;
 }

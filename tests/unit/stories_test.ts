@@ -20,7 +20,7 @@ Deno.test("a boot without anything to run starts runit and waits", () => {
 Deno.test("a main command runs after the startup files and runit, and gives the status", () => {
   const { story, status } = live({
     options: ["--", "/bin/job"],
-    hooks: { startup: ["/etc/my_init.d/a", "/etc/rc.local"] },
+    scripts: { startup: ["/etc/my_init.d/a", "/etc/rc.local"] },
     programs: {
       a: { endsAfter: 1 },
       "rc.local": { endsAfter: 1 },
@@ -47,7 +47,7 @@ Deno.test("a main command runs after the startup files and runit, and gives the 
 Deno.test("the shutdown goes from the scripts before it over the services to the last process", () => {
   const { story, status, seconds } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre/drain"], postShutdown: ["/post/log"] },
+    scripts: { preShutdown: ["/pre/drain"], postShutdown: ["/post/log"] },
     programs: { main: { termTakes: 1, status: 0 }, drain: { endsAfter: 1 }, log: { endsAfter: 1 } },
     services: ["web", "db"],
     others: ["orphan"],
@@ -64,7 +64,7 @@ Deno.test("the shutdown goes from the scripts before it over the services to the
     "12 (SIGTERM SIGCONT to web, db)",
     "12 Running /post/log...",
     "13 Killing all processes...",
-    "13 (SIGTERM SIGCONT to everybody)",
+    "13 (SIGTERM SIGCONT to all processes)",
   ]);
   assertEquals({ status, seconds }, { status: 0, seconds: 13 });
 });
@@ -72,7 +72,7 @@ Deno.test("the shutdown goes from the scripts before it over the services to the
 Deno.test("a failed startup script aborts the boot with status 1, and the last scripts still run", () => {
   const { story, status } = live({
     options: ["--", "main"],
-    hooks: { startup: ["/a", "/b"], preShutdown: ["/pre"], postShutdown: ["/post"] },
+    scripts: { startup: ["/a", "/b"], preShutdown: ["/pre"], postShutdown: ["/post"] },
     programs: { a: { endsAfter: 1, status: 3 }, post: { endsAfter: 1 } },
   });
   assertEquals(story.slice(1), [
@@ -87,7 +87,7 @@ Deno.test("a failed startup script aborts the boot with status 1, and the last s
 
 Deno.test("a startup script that a signal killed has failed", () => {
   const { story, status } = live({
-    hooks: { startup: ["/a"] },
+    scripts: { startup: ["/a"] },
     programs: { a: { endsAfter: 0, status: 137 } },
   });
   assertEquals(story[2], "0 /a failed with status 137 (killed by SIGKILL)");
@@ -97,7 +97,7 @@ Deno.test("a startup script that a signal killed has failed", () => {
 Deno.test("a stop in the middle of the boot ends the script, starts nothing more, and gives 128 + n", () => {
   const { story, status } = live({
     options: ["--", "main"],
-    hooks: { startup: ["/a", "/b"] },
+    scripts: { startup: ["/a", "/b"] },
     signals: [[2, SIGNALS.SIGTERM]],
   });
   assertEquals(story.slice(1), [
@@ -166,11 +166,11 @@ Deno.test("runsvdir's death ends the container with its status, main command or 
   }
 });
 
-Deno.test("whoever ignores SIGTERM is forced to exit, and the whole stop is over within 9 seconds", () => {
+Deno.test("what ignores SIGTERM is killed, and the whole stop is over within 9 seconds", () => {
   const stubborn = { termTakes: Infinity };
   const { story, status, seconds } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre"], postShutdown: ["/post"] },
+    scripts: { preShutdown: ["/pre"], postShutdown: ["/post"] },
     programs: { pre: {}, post: {}, main: stubborn, runsvdir: stubborn, web: stubborn, x: stubborn },
     services: ["web"],
     others: ["x"],
@@ -200,7 +200,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
   const stubborn = { termTakes: Infinity };
   const { story, seconds } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre", "/pre2"], postShutdown: ["/post"] },
+    scripts: { preShutdown: ["/pre", "/pre2"], postShutdown: ["/post"] },
     programs: { main: stubborn, post: { endsAfter: 0.5 } },
     signals: [[1, SIGNALS.SIGTERM], [2, SIGNALS.SIGINT]],
   });
@@ -209,7 +209,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
   assertEquals(seconds, 2.5);
 });
 
-Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall limit", () => {
+Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall timeout", () => {
   const { story, seconds } = live({
     options: ["--skip-runit", "--", "main"],
     environment: [["KILL_PROCESS_TIMEOUT", "0"]],
@@ -243,7 +243,7 @@ Deno.test("other signals are passed on to the main command", () => {
 Deno.test("a failing pre_shutdown script is reported, and all else goes on", () => {
   const { story, status } = live({
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre"], postShutdown: ["/post"] },
+    scripts: { preShutdown: ["/pre"], postShutdown: ["/post"] },
     programs: { main: { endsAfter: 1 }, pre: { endsAfter: 0, status: 9 }, post: { endsAfter: 0 } },
   });
   assert(story.includes("1 /pre failed with status 9"));
@@ -271,12 +271,43 @@ Deno.test("the end of a critical service ends the container with its status", ()
   assertEquals(status, 4);
 });
 
-Deno.test("a service with a time limit of its own gets it", () => {
+Deno.test("a service with a timeout of its own gets it", () => {
   const { seconds } = live({
     services: ["web", "db"],
-    limits: { db: 30 },
+    timeouts: { db: 30 },
     programs: { web: { termTakes: 20 }, db: { termTakes: 20 } },
     signals: [[1, SIGNALS.SIGTERM]],
   });
   assertEquals(seconds, 21);
+});
+
+Deno.test("a startup script changes the environment by the directory; what the directory never held stays", () => {
+  const { environment } = live({
+    environment: [["GIVEN", "1"], ["HOME", "/root"], ["a/b", "2"], ["FILE__KEY", "/run/key"]],
+    directory: [["GIVEN", "file"], ["FILE", "3"], ["GONE", "4"]],
+    files: { "/run/key": "secret" },
+    scripts: { startup: ["/first", "/second"] },
+    programs: {
+      first: { endsAfter: 1, writes: { NEW: "5", FILE: "6", GONE: undefined } },
+      second: { endsAfter: 1, writes: { GIVEN: "7" } },
+    },
+    signals: [[3, SIGNALS.SIGTERM]],
+  });
+  assertEquals(Object.fromEntries(environment), {
+    ...{ GIVEN: "7", FILE: "6", NEW: "5", HOME: "/root", "a/b": "2" },
+    ...{ FILE__KEY: "/run/key", KEY: "secret" },
+  });
+});
+
+Deno.test("a timeout that a startup script sets counts for the stop", () => {
+  const { seconds } = live({
+    options: ["--skip-runit", "--", "main"],
+    scripts: { startup: ["/set"] },
+    programs: {
+      set: { endsAfter: 0, writes: { KILL_PROCESS_TIMEOUT: "20" } },
+      main: { termTakes: 15 },
+    },
+    signals: [[1, SIGNALS.SIGTERM]],
+  });
+  assertEquals(seconds, 16);
 });

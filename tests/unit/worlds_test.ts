@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
 import { SIGNALS } from "../../posix/signals.ts";
 import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
+import { get } from "../../env/environment.ts";
 import { type Behaviour, live, type World } from "./simulation.ts";
 
 const WORLDS = 3000;
@@ -26,15 +27,22 @@ function makeWorld(random: () => number): World {
     unkillable: random() < 0.05,
     cannotStart: one(undefined, undefined, undefined, undefined, 126, 127),
   });
-  const script = (): Behaviour => ({ ...behaviour(), endsAfter: one(0, 0.1, 2, Infinity) });
-  const hooks = {
+  const variables = (): Record<string, string | undefined> => ({
+    [one("A", "B", "FILE__KEY", "KEY")]: one("1", "2", "/run/key", undefined),
+  });
+  const script = (): Behaviour => ({
+    ...behaviour(),
+    endsAfter: one(0, 0.1, 2, Infinity),
+    writes: one(undefined, variables()),
+  });
+  const scripts = {
     startup: names("/start", 3),
     preShutdown: names("/pre", 2),
     postShutdown: names("/post", 2),
   };
   const [services, others] = [names("service", 5), names("other", 4)];
   const programs = Object.fromEntries([
-    ...Object.values(hooks).flat().map((name) => [name.slice(1), script()]),
+    ...Object.values(scripts).flat().map((name) => [name.slice(1), script()]),
     ...services.map((name) => [name, {
       ...behaviour(),
       childless: one(undefined, undefined, "down", "before finish"),
@@ -53,13 +61,19 @@ function makeWorld(random: () => number): World {
       ...one([], ["--skip-runit", "--no-kill-all-on-exit"], ["--quiet"]),
       ...one(["--", "main"], ["main"]),
     ],
-    hooks,
+    scripts,
     services,
     critical: services.slice(0, some(1)),
     last: services.slice(0, some(1)),
     others,
     programs,
-    environment: one([], [], [["SHUTDOWN_TIMEOUT", one("0", "2", "9", "30")]]),
+    environment: [
+      ...one([], [], [["SHUTDOWN_TIMEOUT", one("0", "2", "9", "30")] as const]),
+      ...one([], [["A", "given"] as const, ["a/b", "given"] as const, ["HOME", "/x"] as const]),
+      ...one([], [["FILE__KEY", one("/run/key", "/run/none")] as const]),
+    ],
+    directory: one([], [["A", "directory"], ["PATH", "/x"]]),
+    files: { "/run/key": "secret" },
     signals: [...signals.toSorted(([a], [b]) => a - b), last],
   };
 }
@@ -67,12 +81,16 @@ function makeWorld(random: () => number): World {
 Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run survives being written down`, () => {
   for (let seed = 1; seed <= WORLDS; seed++) {
     const world = makeWorld(randomFrom(seed));
-    const overall = Number(world.environment?.[0]?.[1] ?? 9);
+    const overall = Number(get(world.environment ?? [], "SHUTDOWN_TIMEOUT") ?? 9);
     try {
-      const { stopSeconds, status } = live(world);
+      const { stopSeconds, status, environment } = live(world);
       // What nothing can kill costs a moment in each step, and the last scripts always get a second.
       assert(stopSeconds <= Math.max(overall, 2.5) + 0.5, `it takes ${stopSeconds} s`);
       assert(status >= 0 && status < 256, `status ${status}`);
+      // No script can change or remove what the directory never held.
+      for (const name of ["HOME", "a/b"]) {
+        assert(get(environment, name) === get(world.environment ?? [], name), `${name} differs`);
+      }
     } catch (error) {
       throw new Error(`World ${seed}: ${JSON.stringify(world)}: ${error}`, { cause: error });
     }

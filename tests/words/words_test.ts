@@ -10,7 +10,7 @@ const stubborn = { termTakes: Infinity };
 const worlds: Record<string, World> = {
   "a run of a command": {
     options: ["--enable-insecure-key", "--", "sh", "-c", "exit 7"],
-    hooks: {
+    scripts: {
       startup: ["/usr/sbin/enable_insecure_key", "/etc/my_init.d/10_first", "/etc/rc.local"],
       preShutdown: ["/etc/my_init.pre_shutdown.d/drain"],
       postShutdown: ["/etc/my_init.post_shutdown.d/log"],
@@ -27,18 +27,18 @@ const worlds: Record<string, World> = {
   },
   "a stop that nobody heeds": {
     options: ["--", "main"],
-    hooks: { preShutdown: ["/pre1", "/pre2"], postShutdown: ["/post1", "/post2"] },
+    scripts: { preShutdown: ["/pre1", "/pre2"], postShutdown: ["/post1", "/post2"] },
     programs: { main: stubborn, runsvdir: stubborn, web: stubborn, db: stubborn, left: stubborn },
     services: ["web", "db"],
     others: ["left"],
     signals: [[1, SIGNALS.SIGTERM]],
   },
   "a boot that fails at a script": {
-    hooks: { startup: ["/etc/my_init.d/10_bad"] },
+    scripts: { startup: ["/etc/my_init.d/10_bad"] },
     programs: { "10_bad": { endsAfter: 0, status: 2 } },
   },
   "a boot that is stopped": {
-    hooks: { startup: ["/etc/my_init.d/10_slow"] },
+    scripts: { startup: ["/etc/my_init.d/10_slow"] },
     signals: [[2, SIGNALS.SIGTERM]],
   },
   "a command that cannot be run": {

@@ -1,0 +1,152 @@
+// Makes the image. Run by `deno task image` and by run.ts and tests/run.ts.
+// Afterwards: docker has NAME:VERSION and NAME:latest, made from the sources as they are.
+// From the environment: what the usage text lists.
+
+import $ from "@david/dax";
+import { walk } from "@std/fs";
+import { join, relative } from "@std/path";
+import { ensureBase, requireFitBase } from "../base/base.ts";
+import { build, thisMachine, version } from "./programs.ts";
+import { ensureDocker } from "./engine.ts";
+import { targets } from "./permissions.ts";
+import { runQuietly } from "./progress.ts";
+import { projectFolder, readCommandLine, runTool, say, sha256 } from "./project.ts";
+import { sourceAddress, timeOfBuild } from "./origin.ts";
+import { requireReference } from "./reference.ts";
+
+const dockerfile = await Deno.readTextFile(join(projectFolder, "Dockerfile"));
+const switches = [...dockerfile.matchAll(/^ARG (DISABLE_\w+)$/gm)].map(([, name]) => name);
+const inputsLabel = "baseimage.inputs";
+
+const { architecture } = targets[thisMachine];
+
+const usage = `Usage: deno task image
+
+Makes the image NAME:VERSION, which is NAME:latest, too, and prints its name.
+What is missing is fetched and built. From the environment:
+
+  NAME        what it is called (baseimage)
+  VERSION     (${version})
+  BASE_IMAGE  what it is built on (ubuntu:16.04)
+  ${switches.join(", ")}
+              1 leaves the service out
+  SOURCE_DATE_EPOCH
+              the seconds since 1970 that the image says it was made at (now)
+
+  -h, --help  show this text
+`;
+
+if (import.meta.main) {
+  await runTool(async () => {
+    readCommandLine(usage, {});
+    console.log(await buildImage());
+  });
+}
+
+/**
+ * Brings the image up to date and returns its name; says nothing and changes nothing if it is.
+ *
+ * @param name without a version
+ * @param base what it is built on
+ */
+export async function buildImage(
+  name: string = setting("NAME", "baseimage"),
+  base: string = setting("BASE_IMAGE", "ubuntu:16.04"),
+): Promise<string> {
+  const tag = setting("VERSION", version);
+  requireReference("name", "NAME", name);
+  requireReference("version", "VERSION", tag);
+  requireReference("image", "BASE_IMAGE", base);
+  timeOfBuild(); // A wrong SOURCE_DATE_EPOCH is told now, not in two minutes.
+  const image = `${name}:${tag}`;
+  const buildArguments = [`BASE_IMAGE=${base}`, `TARGETARCH=${architecture}`];
+  for (const name of switches) {
+    if (Deno.env.has(name)) buildArguments.push(`${name}=${Deno.env.get(name)}`);
+  }
+
+  await ensureDocker();
+  await ensureBase(base);
+  await requireFitBase(base);
+  await build();
+
+  const inputs = await hashInputs([
+    image,
+    ...buildArguments,
+    await inspect(base, "{{.Id}}"),
+    setting("SOURCE_DATE_EPOCH", ""),
+  ]);
+  const tags = [image, `${name}:latest`];
+  const made = await Promise.all(
+    tags.map((it) => inspect(it, `{{index .Config.Labels "${inputsLabel}"}}`)),
+  );
+  if (made.every((it) => it === inputs)) return image;
+
+  say(`Building the image ${image} on ${base} ...`);
+  await runQuietly({
+    command: [
+      ...["docker", "build", "--force-rm"],
+      ...tags.flatMap((it) => ["--tag", it]),
+      ...buildArguments.flatMap((it) => ["--build-arg", it]),
+      ...Object.entries({ ...await labels(base), [inputsLabel]: inputs })
+        .flatMap((it) => ["--label", it.join("=")]),
+      ...["--network", "host"], // The engine's own network does not reach the archives everywhere.
+      projectFolder,
+    ],
+    environment: { DOCKER_BUILDKIT: "0" }, // The classic builder is everywhere.
+    log: `docker-build-${base.replace(/\W/g, "-")}`,
+    failure: `cannot build the image ${image}`,
+  });
+  return image;
+}
+
+function setting(name: string, otherwise: string): string {
+  return Deno.env.get(name) || otherwise;
+}
+
+/** What the Dockerfile cannot know. Names from https://specs.opencontainers.org/image-spec/annotations/ */
+async function labels(base: string): Promise<Record<string, string>> {
+  const known = {
+    version: setting("VERSION", version),
+    created: timeOfBuild(),
+    revision: await git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
+    source: sourceAddress(await git("config", "--get", "remote.origin.url")),
+    licenses: "MIT",
+    "base.name": base,
+  };
+  return Object.fromEntries(
+    Object.entries(known).filter(([, value]) => value)
+      .map(([key, value]) => [`org.opencontainers.image.${key}`, value]),
+  );
+}
+
+/** What git says of the project; nothing if it says nothing. */
+async function git(...words: string[]): Promise<string> {
+  const result = await $`git ${words}`.cwd(projectFolder).quiet().noThrow();
+  return result.code === 0 ? result.stdout.trim() : "";
+}
+
+/** One of the things that docker knows about an image; empty if there is no such image. */
+async function inspect(image: string, format: string): Promise<string> {
+  const result = await $`docker image inspect --format ${format} ${image}`.quiet().noThrow();
+  return result.code === 0 ? result.stdout.trim() : "";
+}
+
+/** A hash of all that the image is made of: names, modes and contents of the files, and `others`. */
+async function hashInputs(others: string[]): Promise<string> {
+  const files = ["Dockerfile", ".dockerignore", `dist/${architecture}/.inputs`].map((it) =>
+    join(projectFolder, it)
+  );
+  for await (const { path } of walk(join(projectFolder, "image"))) files.push(path);
+  const lines = await Promise.all(files.sort().map(describe));
+  return await sha256(new TextEncoder().encode(JSON.stringify([lines, others])));
+}
+
+async function describe(path: string): Promise<string[]> {
+  const { mode, isFile, isSymlink } = await Deno.lstat(path);
+  const content = isSymlink
+    ? await Deno.readLink(path)
+    : isFile
+    ? await sha256(await Deno.readFile(path))
+    : "";
+  return [relative(projectFolder, path), String(mode), content];
+}

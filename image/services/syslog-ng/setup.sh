@@ -1,0 +1,34 @@
+#!/bin/bash
+# Run by build.sh, unless DISABLE_SYSLOG is on.
+# Afterwards: syslog-ng is installed, as a service that my_init starts first and stops last.
+set -euo pipefail
+
+mkdir -p /etc/syslog-ng/conf.d
+
+# The file must name the version it is written for; newer ones print it, with the line that they want to see.
+config=/etc/syslog-ng/syslog-ng.conf
+version=$(syslog-ng --version 2>/dev/null | sed -n -E \
+  -e 's/^syslog-ng ([0-9]+\.[0-9]+)\..*/\1/p' -e 's/^Config version: (.*)/\1/p' | tail -n 1)
+sed -i "s/^@version: INSTALLED/@version: $version/" "$config"
+# Version 4 has another word for it.
+[[ $version != 4.* ]] || sed -i 's/stats_freq(0)/stats(freq(0))/' "$config"
+cp "$config" /usr/lib/baseimage/syslog-ng.conf
+
+# Version 4 complains at each start of a file that its package does not have, and that nothing here uses: one line will do.
+if [[ $version == 4.* ]]; then
+  patterns=/usr/share/syslog-ng/smart-multi-line.fsm
+  mkdir -p "${patterns%/*}"
+  [[ -e $patterns ]] || printf 'start_state\t/^$/\tstart_state\n' >"$patterns"
+fi
+
+# The modules that this configuration needs. One of them may come with TLS and without.
+modules=$(dirname "$(dpkg -L syslog-ng-core | grep -m 1 '/libaffile\.so$')")
+mkdir /usr/lib/baseimage/syslog-ng.modules
+for name in affile afsocket-notls afsocket basicfuncs syslogformat; do
+  [[ ! -e $modules/lib$name.so ]] || ln -s "$modules/lib$name.so" /usr/lib/baseimage/syslog-ng.modules
+done
+[[ ! -e $modules/libafsocket-notls.so ]] || rm /usr/lib/baseimage/syslog-ng.modules/libafsocket.so
+
+# Where others look for it.
+ln -s /var/lib/syslog-ng/syslog-ng.pid /run/syslog-ng.pid
+install -m 640 -g adm /dev/null /var/log/syslog

@@ -1,0 +1,38 @@
+#!/bin/bash
+# Run by build.sh, after apt/setup.sh.
+# Afterwards: the locale, the environment's directory and the places for startup and shutdown scripts exist.
+set -euo pipefail
+# shellcheck source=/dev/null
+source /etc/os-release
+
+# On a base whose /sbin is a folder of its own, Dockerfiles may name either path.
+[[ -e /sbin/install_clean ]] || ln -s /usr/sbin/install_clean /sbin/install_clean
+
+[[ -e /usr/bin/vim ]] || ln -s vim.tiny /usr/bin/vim
+
+if [[ $ID == ubuntu ]]; then
+  apt-get install -y --no-install-recommends language-pack-en
+  locale-gen en_US.UTF-8
+else
+  apt-get install -y --no-install-recommends locales
+  sed -i 's/^# *\(en_US.UTF-8 UTF-8\)/\1/' /etc/locale.gen
+  locale-gen
+fi
+update-locale LANG=en_US.UTF-8 LC_CTYPE=en_US.UTF-8
+
+# The environment: my_init fills these; members of docker_env may read them.
+groupadd --gid 8377 docker_env
+touch /etc/container_environment.sh /etc/container_environment.json
+chown -R root:docker_env /etc/container_environment /etc/container_environment.sh /etc/container_environment.json
+# The directory alone decides who reads the files in it, until somebody wants them for himself.
+chmod 750 /etc/container_environment
+chmod 644 /etc/container_environment/*
+chmod 640 /etc/container_environment.sh /etc/container_environment.json
+# /etc/profile sources only what is readable, so a login of anyone else stays silent.
+ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
+
+# A login shell of root's without a terminal, as in `bash -lc` and ssh, would complain of mesg. mesg's status says what
+# it was before, and would be that of a shell that is left at once.
+sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n || true; fi/' /root/.profile
+
+mkdir -p /etc/my_init.d /etc/my_init.pre_shutdown.d /etc/my_init.post_shutdown.d

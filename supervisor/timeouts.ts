@@ -1,0 +1,68 @@
+import { type ByteString } from "../posix/bytes.ts";
+import { type Environment, get } from "../env/environment.ts";
+
+/** How long a shutdown may take, in seconds; `Infinity` means for ever. They are computed when needed, not in the Run. */
+export interface Timeouts {
+  /** For the main command, and for each service: from SIGTERM to SIGKILL. */
+  process: number;
+  /** For the remaining processes at the end. */
+  remaining: number;
+  /** For a shutdown script when there is no overall timeout. */
+  script: number;
+  /** From the stop signal to the last process. */
+  overall: number;
+}
+
+/** The timeouts where none are set. Docker kills a container after 10 seconds. */
+const DEFAULTS = { step: 5, overall: 9 };
+
+/**
+ * Reads the timeouts from the environment; a value that is not a number of seconds counts as not set. If only the timeout
+ * of a step is set there is no overall one, which would cut it short. If only the overall one is set the timeouts of
+ * the steps grow in proportion, since otherwise they could not use it.
+ *
+ * @param ofServices the timeouts that services have of their own, in seconds
+ */
+export function readTimeouts(
+  environment: Environment,
+  ofServices: Readonly<Record<ByteString, number>> = {},
+): { timeouts: Timeouts; warnings: ByteString[] } {
+  const chosen = (name: string) => parseSeconds(get(environment, name) ?? "");
+  const process = chosen("KILL_PROCESS_TIMEOUT");
+  const remaining = chosen("KILL_ALL_PROCESSES_TIMEOUT");
+  const overall = chosen("SHUTDOWN_TIMEOUT");
+  const hasOwn = process !== undefined || remaining !== undefined ||
+    Object.keys(ofServices).length > 0;
+  const step = Math.max(DEFAULTS.step, (overall ?? 0) * DEFAULTS.step / DEFAULTS.overall);
+  const timeouts = {
+    process: process ?? step,
+    remaining: remaining ?? step,
+    script: Math.max(process ?? step, DEFAULTS.step),
+    overall: overall ?? (hasOwn ? Infinity : DEFAULTS.overall),
+  };
+  const taken = {
+    KILL_PROCESS_TIMEOUT: timeouts.process,
+    KILL_ALL_PROCESSES_TIMEOUT: timeouts.remaining,
+    SHUTDOWN_TIMEOUT: timeouts.overall,
+  };
+  const warnings = Object.entries(taken).flatMap(([name, seconds]) => {
+    const text = get(environment, name);
+    if (text === undefined || parseSeconds(text) !== undefined) return [];
+    const instead = seconds === Infinity
+      ? "setting no timeout"
+      : `taking ${Number(seconds.toFixed(1))}`;
+    return [`Ignoring ${name}=${text}: use seconds, such as 5, 1.5, 5s or 2m; ${instead}`];
+  });
+  return { timeouts, warnings };
+}
+
+/** The longest timeout, which is for ever: 31 years. JSON has no `Infinity`. */
+const LONGEST = 1e9;
+
+/** Understands `5`, `1.5`, `5s` and `2m` as seconds; nothing else. */
+export function parseSeconds(text: string): number | undefined {
+  const [, number, unit] = text.match(/^\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh]?)\s*$/) ?? [];
+  if (number === undefined) return undefined;
+  const seconds = Number(number) * { "": 1, s: 1, m: 60, h: 3600 }[unit as "" | "s" | "m" | "h"];
+  return Math.min(seconds, LONGEST);
+}

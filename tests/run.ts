@@ -1,0 +1,164 @@
+// Runs all checks and tests, or only the given test files. Run by `make test` and `deno task test`.
+// Afterwards: the last line says how many passed and failed; the exit status is 0 if none failed and some passed.
+
+import $ from "@david/dax";
+import { exists, walk } from "@std/fs";
+import { join, relative } from "@std/path";
+import { buildImage } from "../build/image.ts";
+import { ensureProgram } from "../build/packages.ts";
+import {
+  Problem,
+  projectFolder,
+  readCommandLine,
+  runTool,
+  say,
+  withFolder,
+} from "../build/project.ts";
+
+const usage = `Usage: deno task test [FILE...]
+
+Runs all checks (formatting, lint, types, shellcheck) and all tests, on every base, or
+only the tests in the given files and folders, on the image that \`make build\` makes.
+The last line says how many passed and failed.
+
+  -h, --help  show this text
+`;
+
+const jobs = 2; // So many test files run at the same time.
+
+const oldest = "ubuntu:16.04";
+
+/** What is run on which base: everything on the oldest. */
+const smoke = ["tests/image/smoke_test.ts"];
+const bases: Record<string, string[]> = {
+  [oldest]: [""],
+  "ubuntu:24.04": ["tests/original_readme/", "tests/repository/readme_test.ts", ...smoke],
+  "ubuntu:22.04": smoke,
+  "debian:12": smoke,
+};
+
+/** What is not run a second time: tests that look at all variables, and those that say themselves when to sleep. */
+const awake = ["environment", "dumps", "sleep"].map((it) => `tests/process/${it}_test.ts`);
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+Deno.chdir(projectFolder);
+await runTool(async () => {
+  const { words: files } = readCommandLine(usage, { words: "files" });
+  for (const file of files) {
+    if (!await exists(file)) throw new Problem(`there is no ${file}`, 2);
+  }
+  const results = files.length > 0 ? [await runTests(files)] : await runEverything();
+  const [passed, failed, skipped] = (["passed", "failed", "skipped"] as const)
+    .map((key) => results.reduce((sum, counts) => sum + counts[key], 0));
+  console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
+  Deno.exit(failed === 0 && passed > 0 ? 0 : 1);
+});
+
+async function runEverything(): Promise<Counts[]> {
+  await ensureProgram("shellcheck");
+  const results = [await runChecks()];
+  const files = await findTests();
+  for (const [base, wanted] of Object.entries(bases)) {
+    const chosen = files.filter((it) => wanted.some((start) => it.startsWith(start)));
+    const name = base === oldest ? "baseimage" : `baseimage-${base.replace(":", "-")}`;
+    try {
+      results.push(await runTests(chosen, await buildImage(name, base)));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      console.error(`error: ${error.message}`); // The other bases are tried all the same.
+      results.push({ passed: 0, failed: chosen.length, skipped: 0 });
+    }
+  }
+  const asleep = files.filter((it) => it.startsWith("tests/process/") && !awake.includes(it));
+  say("Once more, with a PID 1 that sleeps whenever it waits:");
+  results.push(await runTests(asleep, "baseimage", { MY_INIT_SLEEP: "0.001" }));
+  return results;
+}
+
+async function runChecks(): Promise<Counts> {
+  const deno = Deno.execPath();
+  const checks = {
+    "formatting (deno fmt)": [deno, "fmt", "--check", "--quiet"],
+    "lint (deno lint)": [deno, "lint", "--quiet"],
+    "types (deno check)": [deno, "check", "--quiet"],
+    "what is pure, without any permission (deno test)": [deno, "test", "--no-check", "tests/unit/"],
+    "shell scripts (shellcheck)": ["shellcheck", "--external-sources", ...await findShellScripts()],
+  };
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const [name, command] of Object.entries(checks)) {
+    const { code, combined } = await $`${command}`.env("RUST_BACKTRACE", "0").captureCombined()
+      .noThrow();
+    console.log(`${name} ... ${code === 0 ? "ok" : `FAILED\n${combined}`}`);
+    counts[code === 0 ? "passed" : "failed"]++;
+  }
+  return counts;
+}
+
+/** Without an image it is the one that `make build` makes, unless the tests need none. */
+async function runTests(
+  files: string[],
+  given?: string,
+  variables: Record<string, string> = {},
+): Promise<Counts> {
+  const needsImage = files.some((it) => it.startsWith("tests/") && !it.startsWith("tests/unit/"));
+  const image = given ?? (needsImage ? await buildImage() : "");
+  say(
+    `Running the tests of ${files.length} files ${image && `on ${image}, `}${jobs} at a time ...`,
+  );
+  return await withFolder(async (folder) => {
+    const report = join(folder, "junit.xml");
+    const flags = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
+    const { code } = await $`${Deno.execPath()} test ${flags} ${files}`
+      .env({ DENO_JOBS: String(jobs), IMAGE: image, ...variables }).noThrow();
+    return count(await Deno.readTextFile(report).catch(() => ""), files, code);
+  });
+}
+
+/** Counts what really ran: a file that is not in the report, since it could not be loaded, has failed. */
+function count(report: string, files: string[], code: number): Counts {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const suites = [...report.matchAll(/<testsuite .*?<\/testsuite>/gs)].map(([suite]) => suite);
+  for (const suite of suites) {
+    const cases = [...suite.matchAll(/<testcase name="(.*?)".*?<\/testcase>/gs)];
+    const names = cases.map(([, name]) => name);
+    for (const [text, name] of cases) {
+      const isStep = names.some((other) => name.startsWith(`${other} &gt; `));
+      if (isStep) continue; // It counts as a part of its test.
+      if (text.includes("<failure")) counts.failed++;
+      else if (text.includes("<skipped")) counts.skipped++;
+      else counts.passed++;
+    }
+  }
+  counts.failed += Math.max(0, files.length - suites.length);
+  if (code !== 0 && counts.failed === 0) counts.failed++;
+  return counts;
+}
+
+async function findTests(): Promise<string[]> {
+  return await findFiles((path) => /[_.]test\.ts$/.test(path));
+}
+
+async function findShellScripts(): Promise<string[]> {
+  return await findFiles((path) =>
+    path.endsWith(".sh") ||
+    /^#!.*\b(ba|da)?sh\b|^# shellcheck shell=/.test(Deno.readTextFileSync(path))
+  );
+}
+
+async function findFiles(isWanted: (path: string) => boolean): Promise<string[]> {
+  const files: string[] = [];
+  const skip = [".git", ".cache", "dist"].map((it) =>
+    new RegExp(`^${join(projectFolder, it)}(/|$)`)
+  );
+  for await (
+    const { path } of walk(projectFolder, { includeDirs: false, includeSymlinks: false, skip })
+  ) {
+    if (isWanted(path)) files.push(relative(projectFolder, path));
+  }
+  return files.sort();
+}
