@@ -4,11 +4,12 @@
  * @module
  */
 import $ from "@david/dax";
+import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { ensureBase } from "../base/base.ts";
 import { buildImage } from "../build/image.ts";
 import { runQuietly } from "../build/progress.ts";
-import { cacheFolder, exists, Problem, projectFolder, say } from "../build/project.ts";
+import { cacheFolder, Problem, projectFolder, say } from "../build/project.ts";
 import { docker } from "./containers.ts";
 
 /** The last commit of 1.0.0: with Deno alone, before there was native code. */
