@@ -317,17 +317,22 @@ async function measureOrphans(
   { runs, orphans }: Plan,
   tell: Tell,
 ): Promise<Figures> {
+  const { tini, "dumb-init": dumbInit, catatonit } = commands(images, sleep);
+  const peers = { tini, "dumb-init": dumbInit, catatonit };
   const subjects: Record<string, Subject> = {
     ...wholeImages(images),
-    ...commands(images, sleep),
+    ...peers,
     s6: supervisors(images, 1).s6,
     supervisor: supervisors(images, 1).supervisor,
   };
   const script = `
-    for (1..${orphans}) {
-      my $child = fork;
-      if ($child == 0) { fork; exit }
-      waitpid $child, 0;
+    for (1..${orphans / 100}) {
+      my $parent = fork;
+      if ($parent == 0) {
+        for (1..100) { fork or exit }
+        exit;
+      }
+      waitpid $parent, 0;
     }
     while (1) {
       my $left = 0;
