@@ -63,6 +63,7 @@ export class Attached implements AsyncDisposable {
   #process: Deno.ChildProcess;
   #reader: ReadableStreamDefaultReader<Uint8Array>;
   #errors: Promise<string>;
+  #text = "";
   #lines = 0;
 
   constructor([run, ...words]: string[]) {
@@ -76,12 +77,14 @@ export class Attached implements AsyncDisposable {
     this.#errors = new Response(this.#process.stderr).text();
   }
 
-  /** Waits until it has printed so many lines; false if it ended before. */
+  /** Waits until it has said "up" so many times; false if it ended before. What is logged beside that does not count. */
   async readLines(count: number): Promise<boolean> {
     while (this.#lines < count) {
       const { value, done } = await this.#reader.read();
       if (done) return false;
-      this.#lines += value.filter((it) => it === 10).length;
+      const lines = (this.#text + new TextDecoder().decode(value)).split("\n");
+      this.#text = lines.pop()!;
+      this.#lines += lines.filter((it) => it === "up").length;
     }
     return true;
   }
@@ -90,7 +93,7 @@ export class Attached implements AsyncDisposable {
   async lines(count: number): Promise<void> {
     if (await this.readLines(count)) return;
     const reason = reasonIn(await this.#errors);
-    throw new Problem(`docker run ended after ${this.#lines} of ${count} lines: ${reason}`);
+    throw new Problem(`docker run ended when ${this.#lines} of ${count} were up: ${reason}`);
   }
 
   async end(): Promise<void> {

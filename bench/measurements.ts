@@ -308,7 +308,7 @@ async function measureServices(
 function withMark(subject: Subject): Subject {
   return {
     ...subject,
-    command: subject.command.map((it) => it.replace('exec "$@"', 'echo begin; exec "$@"')),
+    command: subject.command.map((it) => it.replace('exec "$@"', 'echo up; exec "$@"')),
   };
 }
 
