@@ -72,7 +72,7 @@ const sleep = ["sleep", "1000000"];
 const alone = ["--quiet", "--skip-startup-files", "--skip-runit", "--"];
 
 /** It sleeps after two seconds; with one more nothing else moves either. */
-const secondsToSettle = 4;
+const secondsToSettle = 5;
 
 /** Inits of one command. */
 const oneCommand = {

@@ -167,12 +167,8 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n");
 }
 
-function cell(summary: Summary, unit: string): string {
-  const spread = summary.n > 1 ? ` ± ${digits(summary.noise)}` : "";
-  return `${amount(summary.median, unit)}${spread && `${spread} ${unit}`}`.replace(
-    RegExp(` ${unit}( ± [\\d.]+ ${unit})$`),
-    "$1",
-  );
+function cell({ median, noise, n }: Summary, unit: string): string {
+  return amount(median, unit) + (n > 1 ? ` ± ${amount(noise, unit)}` : "");
 }
 
 export function unitOf(metric: string): string {

@@ -37,13 +37,13 @@ add() {
   [[ ! -e $part/setup.sh ]] || (cd "$part" && ./setup.sh)
 }
 
-# First, so that a wrong value is told now, and not in two minutes.
-services=()
+# All switches are looked at first, so that a wrong value is told now, and not in two minutes.
+parts=(apt system runit)
 for service in services/*; do
-  if wanted "$service"; then services+=("$service"); fi
+  if wanted "$service"; then parts+=("$service"); fi
 done
 
-for part in apt system runit "${services[@]}"; do add "$part"; done
+for part in "${parts[@]}"; do add "$part"; done
 
 # Ours can be reached there, too, by who knows them from such a base.
 other=/etc/runit/runsvdir/default
