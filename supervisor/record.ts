@@ -11,6 +11,7 @@ import {
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
 import { type End, type Happening, newService, step } from "./service.ts";
+import { logFormProblems } from "./logs.ts";
 import {
   awaitsEnds,
   type Child,
@@ -43,7 +44,8 @@ export function record(before: Run, event: Event): Run {
       return { ...run, messages: [] };
     case "environment": {
       const { environment, unwritten } = event;
-      return { ...run, environment, unwritten, directory: "current" };
+      const known: Run = { ...run, environment, unwritten, directory: "current" };
+      return logFormProblems(environment).length > 0 ? abort(known, { status: 1 }) : known;
     }
     case "scripts":
       return withScripts(run, event.stage, event.scripts.paths);

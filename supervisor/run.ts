@@ -35,7 +35,8 @@ export type Step =
   | "services"
   | "postShutdown"
   | "processes"
-  | "kill";
+  | "kill"
+  | "relays";
 
 /** The container is being taken down. */
 export interface Stop {

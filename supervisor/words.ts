@@ -5,6 +5,7 @@ import { readTimeouts } from "./timeouts.ts";
 import { type Plan, type Plans, whoNeeds } from "./plans.ts";
 import { type Action, drainSeconds, type Event, type Message, type Run } from "./run.ts";
 import { type End, type Service } from "./service.ts";
+import { logFormProblems } from "./logs.ts";
 
 /** The messages before an action. Pure, as all of this file, which holds the words of a run and nothing else. */
 export function announce(action: Action, run: Run): Message[] {
@@ -67,7 +68,11 @@ function moreTime({ environment, stop }: Run, file = ""): Message[] {
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":
-      return [...event.warnings, ...readTimeouts(event.environment).warnings].map(warning);
+      return [
+        ...event.warnings,
+        ...readTimeouts(event.environment).warnings,
+        ...logFormProblems(event.environment),
+      ].map(warning);
     case "scripts":
       return event.scripts.warnings.map(warning);
     case "services":
