@@ -12,7 +12,7 @@ import { x86_64 } from "./x86_64.ts";
 
 const here = join(projectFolder, "native/compiler");
 
-/** Runs the constructs as TypeScript: what they write. */
+/** Runs the constructs as TypeScript. Returns what they write. */
 function simulate(): ByteString {
   let written = "";
   const simulation: Simulation = new Simulation({
@@ -90,7 +90,7 @@ function numbers(bytes: ByteString): bigint[] {
   return Array.from({ length: bytes.length / 8 }, (_, i) => view.getBigInt64(8 * i, true));
 }
 
-/** The smallest program: a header, one segment, the code. */
+/** Makes the smallest program: a header, one segment, the code. */
 function makeElf(code: Uint8Array, machine: number): Uint8Array {
   const START = 0x400000n, HEADERS = 64 + 56;
   const elf = new Uint8Array(HEADERS + code.length);

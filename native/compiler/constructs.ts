@@ -1,4 +1,4 @@
-// Every construct that the compiler knows, for its test: writes what came of each to standard output, 8 bytes a result.
+// Every construct that the compiler knows, for its test. Writes each result to standard output, as 8 bytes.
 
 import {
   appendix,

@@ -6,7 +6,7 @@ import {
   type Processor,
 } from "./instructions.ts";
 
-// The value is rax, the other side of an operator rcx. Variables are found from rbp: parameters above, locals below it.
+// The value is rax; the other side of an operator is rcx. Variables are addressed from rbp: parameters above, locals below.
 
 const unary = {
   "-": "48 f7 d8", // neg rax
@@ -49,7 +49,7 @@ const store = {
   8: "48 89 01", // mov [rcx], rax
 };
 
-/** Takes the n-th parameter of a system call off the stack. */
+/** Pops the n-th parameter of a system call. */
 const popParameter = ["5f", "5e", "5a", "41 5a", "41 58", "41 59"]; // pop rdi, rsi, rdx, r10, r8, r9
 
 export const x86_64: Processor = {
@@ -114,7 +114,7 @@ export const x86_64: Processor = {
   },
 };
 
-/** Distances count from the next instruction, to which there are 4 bytes more. */
+/** The processor counts a distance from the next instruction, which begins after these 4 bytes. */
 function toNext(distance: number): number {
   return distance - 4;
 }

@@ -30,12 +30,12 @@ async function refusal(settings: string): Promise<string> {
   return line;
 }
 
-Deno.test("make build refuses a NAME, VERSION or BASE_IMAGE that docker cannot take", async () => {
+Deno.test("make build refuses a NAME, VERSION or BASE_IMAGE that docker does not accept", async () => {
   for (const setting of ["NAME=Joe/baseimage", "VERSION=1.0/2", "BASE_IMAGE=Ubuntu:24.04"]) {
     const [name, value] = setting.split("=");
     assertStringIncludes(
       await refusal(setting),
-      `error: docker cannot take ${name}="${value}": it needs `,
+      `error: docker does not accept ${name}="${value}": it needs `,
     );
   }
 });

@@ -139,7 +139,7 @@ Deno.test("install-tools.sh --help shows how it is used; what it does not know i
   assertEquals(await run("--prefix=/nosuch"), {
     status: 2,
     stdout: "",
-    stderr: "install-tools.sh: unknown option: --prefix=/nosuch; --help shows what there is\n",
+    stderr: "install-tools.sh: unknown option: --prefix=/nosuch; --help lists the options\n",
   });
   assertEquals(await run("/nosuch /nosuch"), {
     status: 2,
