@@ -8,15 +8,15 @@
  * @module
  */
 import { type ByteString, fromBytes, toBytes } from "./bytes.ts";
+import { libcPath } from "./libc_path.ts";
 import { allSignalsBut, type Exit, type Received, SIGNALS, type Suspension } from "./signals.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
-const LIBC = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
 
 /** Pointers are numbers here: Deno's own pointer type demands the right to load any library. */
 const POINTER = "usize";
 
-const c = Deno.dlopen(LIBC, {
+const c = Deno.dlopen(libcPath(Deno.build.arch), {
   // Memory.
   malloc: { parameters: ["usize"], result: POINTER },
   free: { parameters: [POINTER], result: "void" },

@@ -227,13 +227,12 @@ class Translation {
         }
         return;
       case "IfStatement": {
-        const otherwise: Label = {}, end: Label = {};
-        this.#expression(node.test);
-        this.#add({ do: "gotoIfFalse", label: otherwise });
-        this.#statement(node.consequent);
-        this.#add({ do: "goto", label: end }, { do: "label", label: otherwise });
-        if (node.alternate) this.#statement(node.alternate);
-        return this.#add({ do: "label", label: end });
+        const { test, consequent, alternate } = node;
+        return this.#choose(
+          test,
+          () => this.#statement(consequent),
+          () => alternate && this.#statement(alternate),
+        );
       }
       case "WhileStatement":
         return this.#loop(node.test, node.body, undefined);
@@ -258,6 +257,16 @@ class Translation {
       default:
         refuse(this.module, node);
     }
+  }
+
+  #choose(test: Expression, ifTrue: () => void, ifFalse: () => void): void {
+    const otherwise: Label = {}, end: Label = {};
+    this.#expression(test);
+    this.#add({ do: "gotoIfFalse", label: otherwise });
+    ifTrue();
+    this.#add({ do: "goto", label: end }, { do: "label", label: otherwise });
+    ifFalse();
+    this.#add({ do: "label", label: end });
   }
 
   #inScope(translate: () => void): void {
@@ -318,13 +327,12 @@ class Translation {
         return this.#add({ do: "label", label: end });
       }
       case "ConditionalExpression": {
-        const otherwise: Label = {}, end: Label = {};
-        this.#expression(node.test);
-        this.#add({ do: "gotoIfFalse", label: otherwise });
-        this.#expression(node.consequent);
-        this.#add({ do: "goto", label: end }, { do: "label", label: otherwise });
-        this.#expression(node.alternate);
-        return this.#add({ do: "label", label: end });
+        const { test, consequent, alternate } = node;
+        return this.#choose(
+          test,
+          () => this.#expression(consequent),
+          () => this.#expression(alternate),
+        );
       }
       case "AssignmentExpression": {
         const variable = this.#variable(node.left);

@@ -299,6 +299,19 @@ Deno.test("a startup script changes the environment by the directory; what the d
   });
 });
 
+Deno.test("when a script takes a secret away, the value that the directory has counts again", () => {
+  const { environment } = live({
+    options: ["--skip-runit", "--", "main"],
+    environment: [["FILE__KEY", "/run/key"]],
+    directory: [["KEY", "public"]],
+    files: { "/run/key": "secret" },
+    scripts: { startup: ["/script"] },
+    programs: { script: { endsAfter: 1, writes: { FILE__KEY: undefined } } },
+    signals: [[2, SIGNALS.SIGTERM]],
+  });
+  assertEquals(environment, [["KEY", "public"]]);
+});
+
 Deno.test("a timeout that a startup script sets counts for the stop", () => {
   const { seconds } = live({
     options: ["--skip-runit", "--", "main"],
