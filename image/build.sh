@@ -37,13 +37,13 @@ add() {
   [[ ! -e $part/setup.sh ]] || (cd "$part" && ./setup.sh)
 }
 
-# First, so that a wrong value is reported now, and not after two minutes.
-services=()
+# All switches are read first, so that a wrong value is reported now, and not after two minutes.
+parts=(apt system runit)
 for service in services/*; do
-  if wanted "$service"; then services+=("$service"); fi
+  if wanted "$service"; then parts+=("$service"); fi
 done
 
-for part in apt system runit "${services[@]}"; do add "$part"; done
+for part in "${parts[@]}"; do add "$part"; done
 
 # Where the base's own runit package has this directory, users may look for services there.
 other=/etc/runit/runsvdir/default

@@ -1,12 +1,12 @@
-// What my_init and the rest of the image agree on: paths, and a signal. Pure, so that what decides can know them.
+// What my_init and the rest of the image agree on: paths, and a signal. Pure, so that pure files can import them.
 
 import { SIGRTMIN } from "../posix/signals.ts";
 
 /** Where runit's services are. */
 export const SERVICES = "/etc/service";
 
-/** What a critical service sends when it has ended. */
+/** The signal that the `finish` of a critical service sends when the service has ended. */
 export const SERVICE_ENDED = SIGRTMIN + 5;
 
-/** Installs the insecure key; it is run as the first startup script when it is asked for. */
+/** The program that installs the insecure key. It is run as the first startup script if the option asks for it. */
 export const ENABLE_INSECURE_KEY = "/usr/sbin/enable_insecure_key";

@@ -1,7 +1,8 @@
 // The process tests run on this machine's libc; these repeat what depends on libc on the image's own.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { derive, runContainer, startContainer } from "../support/container.ts";
+import { derive, restrictions, runContainer, startContainer } from "../support/container.ts";
 import { quote } from "../support/namespace.ts";
+import { CLEAN_SIGNALS, onTerm, say, script, showSignals } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
 Deno.test("statuses and reasons are the same on the image's libc (B1, B21, B28)", async () => {
@@ -34,17 +35,14 @@ Deno.test("statuses and reasons are the same on the image's libc (B1, B21, B28)"
 });
 
 Deno.test("signals are clean for the main command, and under setuser, on the image's libc (B2)", async () => {
-  const show =
-    "while read -r line; do case $line in SigBlk*|SigIgn*) echo $line ;; esac; done </proc/$$/status";
-  const clean = "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n";
   const options = ["my_init", "--quiet", "--skip-startup-files", "--"];
   const { stdout } = await runContainer([
     ...options,
     "bash",
     "-c",
-    `sh -c '${show}'; setuser nobody sh -c '${show}'; yes | head -1; echo \${PIPESTATUS[@]}; ls /proc/self/fd`,
+    `sh -c '${showSignals()}'; setuser nobody sh -c '${showSignals()}'; yes | head -1; echo \${PIPESTATUS[@]}; ls /proc/self/fd`,
   ]);
-  assertEquals(stdout, clean + clean + "y\n141 0\n0\n1\n2\n3\n");
+  assertEquals(stdout, CLEAN_SIGNALS.repeat(2) + "y\n141 0\n0\n1\n2\n3\n");
 });
 
 Deno.test("echo 'exit 3' | docker run -i … my_init -- sh ends with 3", async () => {
@@ -77,36 +75,28 @@ Deno.test("what is passed on is bytes, on the image's libc too", async () => {
   assertEquals(stdout, " ff 0a e4 78\n 80 ff\n");
 });
 
-const asUser = ["-u", "1000:1000"];
-const readOnly = ["--read-only"];
-const powerless = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
-const restricted: Record<string, { options: string[]; warnings: string[] }> = {
-  "any user id": {
-    options: asUser,
-    warnings: ["Cannot list /etc/container_environment: ", "Cannot write below /etc/service: "],
-  },
-  "a read-only root": {
-    options: readOnly,
-    warnings: ["Cannot write /etc/container_environment/", "Cannot write below /etc/service: "],
-  },
-  "no capabilities and no new privileges": { options: powerless, warnings: [] },
-  "all of them together": {
-    options: [...asUser, ...readOnly, ...powerless],
-    warnings: ["Cannot list /etc/container_environment: ", "Cannot write below /etc/service: "],
-  },
-};
+/** What my_init has to warn of in such a container. */
+function warningsUnder(options: string[]): string[] {
+  const isUser = options.includes("-u"), isReadOnly = options.includes("--read-only");
+  if (!isUser && !isReadOnly) return [];
+  const environment = isUser
+    ? "Cannot list /etc/container_environment: "
+    : "Cannot write /etc/container_environment/";
+  return [environment, "Cannot write below /etc/service: "];
+}
 
 Deno.test("restricted containers boot, run services and command, warn once, and stop cleanly (B9, W3)", async (test) => {
   await using image = await derive(
     "COPY service /etc/service/a/run\nCOPY finish /etc/service/a/finish\nCOPY post /etc/my_init.post_shutdown.d/post",
     {
-      service: "#!/bin/sh\necho service ready\nexec sleep 1000\n",
-      finish: "#!/bin/sh\necho service finished\n",
-      post: "#!/bin/sh\necho post\n",
+      service: script("echo service ready; exec sleep 1000"),
+      finish: say("service finished"),
+      post: say("post"),
     },
   );
-  const command = "trap 'exit 3' TERM; echo main $A; while :; do sleep 0.05; done";
-  for (const [what, { options, warnings }] of Object.entries(restricted)) {
+  const command = onTerm("exit 3", "echo main $A");
+  for (const [what, options] of Object.entries(restrictions)) {
+    const warnings = warningsUnder(options);
     await test.step(`under ${what}`, async () => {
       await using container = await startContainer(["my_init", "--", "sh", "-c", command], {
         from: image.name,

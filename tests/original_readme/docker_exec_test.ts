@@ -1,7 +1,8 @@
 // "Login to the container, or running a command inside it, via docker exec"
 import { assert, assertEquals } from "@std/assert";
 import { startContainer } from "../support/container.ts";
-import { Terminal, typed } from "../support/reader.ts";
+import { typed } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 
 Deno.test("docker exec, with the ID that docker ps shows", async (test) => {
   await using container = await startContainer([], { options: ["-e", "MY_NAME=Apachai"] });

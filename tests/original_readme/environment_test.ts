@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Container, derive, image, startContainer, uniqueName } from "../support/container.ts";
 import { until } from "../support/until.ts";
-import { Terminal } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 
 /** Prints variables of the dump as a program would find them that sources it. */
 const sourced = (container: Container, ...names: string[]) =>

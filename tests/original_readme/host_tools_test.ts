@@ -4,7 +4,8 @@ import { ensureProgram } from "../../build/packages.ts";
 import { type Container, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
-import { Terminal, typed } from "../support/reader.ts";
+import { typed } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 
 await ensureProgram("ssh", ["openssh-client"]);
 
@@ -53,7 +54,7 @@ Deno.test("docker-ssh and docker-bash", async (test) => {
       );
     });
     await test.step(`${tool} opens a bash session on a terminal`, async () => {
-      await using terminal = new Terminal(`${tool} ${open.name}`, { PATH: tools.PATH });
+      await using terminal = new Terminal(`${tool} ${open.name}`, { env: { PATH: tools.PATH } });
       await terminal.shows("# ");
       assertEquals(
         await terminal.answer("test -t 0 && shopt -q login_shell && echo $MY_NAME; stty size"),
@@ -64,7 +65,7 @@ Deno.test("docker-ssh and docker-bash", async (test) => {
     });
     await test.step(`${tool} gives a command the terminal, where there is one`, async () => {
       await using terminal = new Terminal(`${tool} ${open.name} 'test -t 1 && echo on''e'`, {
-        PATH: tools.PATH,
+        env: { PATH: tools.PATH },
       });
       await terminal.shows("one");
       assertEquals(await terminal.status(), 0);

@@ -1,7 +1,7 @@
 // "What's inside the image?" and "Inspecting baseimage-docker"
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Container, docker, image, startContainer, uniqueName } from "../support/container.ts";
-import { Terminal } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 
 Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell to look around", async () => {
   await using container = new Container(uniqueName());

@@ -5,7 +5,8 @@ import { ensureProgram } from "../../build/packages.ts";
 import { type Container, derive, runContainer, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
-import { Terminal, typed } from "../support/reader.ts";
+import { typed } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 
 await ensureProgram("ssh", ["openssh-client"]);
 

@@ -1,13 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { runInit, sh, startInit } from "../support/namespace.ts";
-
-/** Prints the signal state of the process that runs it: blocked, ignored. Caught ones are the shell's own. */
-const SHOW = `#!/bin/sh
-who=\${1:-STAGE}
-while read -r line; do
-  case $line in SigBlk*|SigIgn*) echo "$line" ;; esac
-done </proc/$$/status >/mnt/$who
-`;
+import { DIRECTORIES, inEachDirectory, script, showSignals } from "../support/programs.ts";
 
 /** What Unix programs can ignore: 32 and 33 are glibc's own, which its posix_spawn leaves ignored. */
 const OURS = ~(3n << 31n) & 0xffffffffffffffffn;
@@ -25,15 +18,11 @@ const careless = "trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD TSTP TTIN T
 for (const before of ["", careless]) {
   const how = before ? "whatever my_init inherited" : "and none is blocked";
   Deno.test(`no signal is ignored in the main command or a script, ${how} (B2, B3)`, async () => {
-    const stages = ["my_init.d", "my_init.pre_shutdown.d", "my_init.post_shutdown.d"];
-    const scripts = stages.map((it) => [`/etc/${it}/x`, SHOW.replace("STAGE", it)]);
-    const files = { "/mnt/show": SHOW, ...Object.fromEntries(scripts) };
-    await using init = await startInit(["--skip-runit", "--", "/mnt/show", "main"], {
-      before,
-      files,
-    });
+    const show = (who: string) => script(`${showSignals()} >/mnt/${who}`);
+    const files = { "/mnt/main": show("main"), ...inEachDirectory(show) };
+    await using init = await startInit(["--skip-runit", "--", "/mnt/main"], { before, files });
     await init.end();
-    for (const who of ["main", ...stages]) {
+    for (const who of ["main", ...DIRECTORIES]) {
       assertEquals(masks(init.read(`/mnt/${who}`)), { SigBlk: "0", SigIgn: "0" }, who);
     }
   });
@@ -49,12 +38,7 @@ Deno.test("a command or a script has the open files that the container was given
   `;
   const { stdout } = await runInit(["--quiet", "--skip-runit", "--", "/mnt/list"], {
     before: "exec 3</etc/passwd 4>/mnt/open 9</dev/null; /mnt/list",
-    files: {
-      "/mnt/list": list,
-      "/etc/my_init.d/x": list,
-      "/etc/my_init.pre_shutdown.d/x": list,
-      "/etc/my_init.post_shutdown.d/x": list,
-    },
+    files: { "/mnt/list": list, ...inEachDirectory(() => list) },
   });
   const given = stdout.slice(0, stdout.length / 5);
   assert(given.includes("\n2\n3\n4\n9\n"), given);

@@ -1,14 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { sh, SIGNALS, startInit, statusField } from "../support/namespace.ts";
+import { LOOP, say } from "../support/programs.ts";
 import { pause, until } from "../support/until.ts";
 
 const files = {
-  "/etc/my_init.d/1": "#!/bin/sh\necho one\n",
+  "/etc/my_init.d/1": say("one"),
   "/etc/my_init.d/2": "#!/bin/sh\nsleep 0.02\n",
   "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\necho post >/mnt/post\n",
   "/etc/container_environment/A": "b",
 };
-const script = "trap 'exit 0' TERM INT; echo main; while :; do sleep 0.02; done";
+const script = `trap 'exit 0' TERM INT; echo main; ${LOOP}`;
 
 async function stopAfter(milliseconds: number, signal: number) {
   await using init = await startInit(sh(script), { files });
@@ -17,7 +18,7 @@ async function stopAfter(milliseconds: number, signal: number) {
   while (BigInt("0x" + statusField(pid, "SigBlk")) === 0n);
   if (milliseconds > 0) await pause(milliseconds);
   await init.signal(signal);
-  const { status, stdout, stderr } = await init.end(4);
+  const { status, stdout, stderr } = await init.end();
   return { status, stdout, stderr, post: init.read("/mnt/post") };
 }
 
@@ -36,13 +37,9 @@ Deno.test("a stop is not lost at any moment from the first on, and the shutdown 
 });
 
 Deno.test("a signal sent while Deno starts is passed on to the main command, once there is one", async () => {
-  await using init = await startInit(
-    sh("trap 'exit 4' TERM; echo ready; while :; do sleep 0.02; done"),
-  );
+  await using init = await startInit(sh("exec sleep 100"));
   const pid = await init.pid();
   await until(() => BigInt("0x" + statusField(pid, "SigBlk")) !== 0n);
-  await init.signal(SIGNALS.SIGWINCH);
-  await init.says("ready\n");
-  await init.signal(SIGNALS.SIGTERM);
-  assertEquals((await init.end()).status, 4);
+  await init.signal(SIGNALS.SIGUSR1);
+  assertEquals((await init.end()).status, 138);
 });

@@ -1,32 +1,26 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run, runInit, sh, SIGNALS } from "../support/namespace.ts";
+import { run, runInit, sh, SIGNALS, SIGRTMIN } from "../support/namespace.ts";
+import { script } from "../support/programs.ts";
 import { refusals } from "./refusals.ts";
 
 const command = (...words: string[]) => ["--quiet", "--skip-runit", "--", ...words];
 
-interface Ending {
-  script: string;
-  status: number;
-  signal?: string;
-}
-
-const endings: Record<string, Ending> = {};
-for (const status of [0, 1, 2, 3, 42, 126, 127, 128, 255]) {
-  endings[`that ends with ${status}`] = { script: `exit ${status}`, status };
-}
-for (const name of ["HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "SEGV", "PIPE", "TERM", "XFSZ"]) {
-  const signal = `SIG${name}` as keyof typeof SIGNALS;
-  const script = `ulimit -c 0; kill -${name} $$`;
-  endings[`killed by ${signal}`] = { script, status: 128 + SIGNALS[signal], signal };
-}
-endings["killed by SIGRTMIN+6"] = { script: "kill -40 $$", status: 168, signal: "SIGRTMIN+6" };
-
-for (const [how, { script, status, signal }] of Object.entries(endings)) {
+const statuses = [0, 1, 2, 3, 42, 126, 127, 128, 255];
+const signals = ["HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "SEGV", "PIPE", "TERM", "XFSZ"];
+/** How a command ends, its script, the status, and what is said beside the status. */
+const endings: [how: string, script: string, status: number, said: string][] = [
+  ...statuses.map((it) => [`that ends with ${it}`, `exit ${it}`, it, ""] as const),
+  ...[...signals.map((it) => `SIG${it}`), "SIGRTMIN+6"].map((name) => {
+    const number = SIGNALS[name as keyof typeof SIGNALS] ?? SIGRTMIN + 6;
+    const script = `ulimit -c 0; kill -${number} $$`;
+    return [`killed by ${name}`, script, 128 + number, ` (killed by ${name})`] as const;
+  }),
+].map((it) => [...it]);
+for (const [how, script, status, said] of endings) {
   Deno.test(`a command ${how} makes my_init end with ${status} (B1, W6)`, async () => {
     const result = await runInit(sh(script));
     assertEquals(result.status, status);
-    const killed = signal ? ` (killed by ${signal})` : "";
-    assertStringIncludes(result.stderr, `*** sh exited with status ${status}.${killed}\n`);
+    assertStringIncludes(result.stderr, `*** sh exited with status ${status}.${said}\n`);
   });
 }
 
@@ -74,30 +68,32 @@ Deno.test("the main command's own failure to run something is not ours: 127 pass
   assertEquals([result.status, result.stderr], [127, ""]);
 });
 
-Deno.test("a startup script that fails makes my_init end with 1 and names the status", async () => {
-  const result = await runInit(sh("echo never"), {
-    files: { "/etc/my_init.d/x": "#!/bin/sh\nexit 7\n" },
+const failures: [how: string, script: string, said: RegExp][] = [
+  ["fails", script("exit 7"), /^\*\*\* \/etc\/my_init\.d\/x failed with status 7$/m],
+  [
+    "is killed by a signal",
+    script("kill -KILL $$"),
+    /^\*\*\* \S+ failed with status 137.*SIGKILL/m,
+  ],
+  [
+    "cannot be run",
+    "#!/usr/bin/nosuch\n",
+    /the interpreter \/usr\/bin\/nosuch of \S+ does not exist/,
+  ],
+];
+for (const [how, x, said] of failures) {
+  Deno.test(`a startup script that ${how} makes my_init end with 1, and the reason is said under --quiet, too (B1, W8)`, async () => {
+    const result = await runInit(["--quiet", ...sh("echo never")], {
+      files: { "/etc/my_init.d/x": x },
+    });
+    assertEquals([result.status, result.stdout], [1, ""]);
+    assertMatch(result.stderr, said);
   });
-  assertEquals([result.status, result.stdout], [1, ""]);
-  assertStringIncludes(result.stderr, "*** /etc/my_init.d/x failed with status 7\n");
-  assertStringIncludes(result.stderr, "*** Init system aborted.\n");
-});
+}
 
-Deno.test("a startup script killed by a signal makes my_init end with 1 and names the signal (B1)", async () => {
-  const result = await runInit(["--quiet", ...sh("echo never")], {
-    files: { "/etc/my_init.d/x": "#!/bin/sh\nkill -KILL $$\n" },
+Deno.test("a startup script that fails aborts the boot, and says so", async () => {
+  const { stderr } = await runInit(sh("echo never"), {
+    files: { "/etc/my_init.d/x": script("exit 7") },
   });
-  assertEquals([result.status, result.stdout], [1, ""]);
-  assertMatch(result.stderr, /^\*\*\* \/etc\/my_init\.d\/x failed with status 137.*SIGKILL/m);
-});
-
-Deno.test("a startup script that cannot be run makes my_init end with 1 and says why (W8)", async () => {
-  const result = await runInit(["--quiet", ...sh("echo never")], {
-    files: { "/etc/my_init.d/x": "#!/usr/bin/nosuch\n" },
-  });
-  assertEquals([result.status, result.stdout], [1, ""]);
-  assertStringIncludes(
-    result.stderr,
-    "the interpreter /usr/bin/nosuch of /etc/my_init.d/x does not exist",
-  );
+  assertStringIncludes(stderr, "*** Init system aborted.\n");
 });

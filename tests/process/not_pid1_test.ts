@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { run, runInit, sh } from "../support/namespace.ts";
+import { beside, LOOP, onTerm, READY, script } from "../support/programs.ts";
 
 /** A shell is PID 1 here and has a child that has nothing to do with my_init, which is another child. */
 const outside = {
-  before:
-    "sh -c 'trap \"echo bystander was told; exit\" TERM HUP INT; while :; do sleep 0.02; done' & bystander=$!",
+  before: `sh -c 'trap "echo bystander was told; exit" TERM HUP INT; ${LOOP}' & bystander=$!`,
   after: "status=$?; kill -0 $bystander && echo bystander lives; exit $status",
 };
 
@@ -18,29 +18,22 @@ Deno.test("not as PID 1 it says so, and ends with the command's status (B18)", a
 });
 
 Deno.test("not as PID 1 its kill-all reaches its own descendants, and nobody else (B18)", async () => {
-  const worker =
-    "#!/bin/sh\ntrap 'echo worker finished; exit' TERM\n: >/mnt/ready\nwhile :; do sleep 0.02; done\n";
-  const { status, stdout } = await runInit(
-    sh("(setsid /mnt/worker &) ; until test -e /mnt/ready; do sleep 0.02; done; exit 3"),
-    {
-      ...outside,
-      files: { "/mnt/worker": worker },
-    },
-  );
+  const worker = script(onTerm("echo worker finished; exit", READY));
+  const { status, stdout } = await runInit(sh(beside("(setsid /mnt/worker &)", "exit 3")), {
+    ...outside,
+    files: { "/mnt/worker": worker },
+  });
   assertEquals([status, stdout], [3, "worker finished\nbystander lives\n"]);
 });
 
 Deno.test("not as PID 1 its last resort kills its own stubborn descendants, and nobody else (B18)", async () => {
-  const worker = "#!/bin/sh\ntrap '' TERM\n: >/mnt/ready\nwhile :; do sleep 0.02; done\n";
-  const { status, stdout, stderr } = await runInit(
-    sh("(setsid /mnt/worker &) ; until test -e /mnt/ready; do sleep 0.02; done; exit 3"),
-    {
-      before: outside.before,
-      after: "status=$?; kill -0 $bystander && echo bystander lives; pgrep worker; exit $status",
-      env: { KILL_ALL_PROCESSES_TIMEOUT: "0.5" },
-      files: { "/mnt/worker": worker },
-    },
-  );
+  const worker = script(onTerm("", READY));
+  const { status, stdout, stderr } = await runInit(sh(beside("(setsid /mnt/worker &)", "exit 3")), {
+    before: outside.before,
+    after: "status=$?; kill -0 $bystander && echo bystander lives; pgrep worker; exit $status",
+    env: { KILL_ALL_PROCESSES_TIMEOUT: "0.5" },
+    files: { "/mnt/worker": worker },
+  });
   assertEquals([status, stdout], [3, "bystander lives\n"]);
   assertStringIncludes(stderr, "Forcing them to exit.");
 });

@@ -1,9 +1,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runInit } from "../support/namespace.ts";
+import { inEachDirectory, say, script } from "../support/programs.ts";
 
 Deno.test("--help and -h print the usage on standard output and start nothing", async () => {
   for (const option of ["--help", "-h"]) {
-    const files = { "/etc/my_init.d/x": "#!/bin/sh\necho started\n" };
+    const files = { "/etc/my_init.d/x": say("started") };
     const { status, stdout, stderr } = await runInit([option], { files });
     assertEquals([status, stderr], [0, ""]);
     assertMatch(stdout, /^Usage: my_init /);
@@ -65,7 +66,7 @@ Deno.test("my_init as the command of my_init is the same my_init (B19, W7)", asy
     const nested = [name, "--skip-startup-files", "--", "sh", "-c", "echo $PPID; exit 3"];
     for (const between of [[], ["--"]]) {
       const { status, stdout, stderr } = await runInit(["--skip-runit", ...between, ...nested], {
-        files: { "/etc/my_init.d/x": "#!/bin/sh\necho started\n" },
+        files: { "/etc/my_init.d/x": say("started") },
       });
       assertEquals([status, stdout], [3, "1\n"]);
       assertEquals(stderr.split("Running sh").length, 2);
@@ -82,9 +83,7 @@ Deno.test("an unambiguous beginning of an option will do, as it always did", asy
 Deno.test("--quiet leaves nothing but what the command prints", async () => {
   const { stdout, stderr } = await runInit(["--quiet", "--skip-runit", "--", "echo", "x"], {
     files: {
-      "/etc/my_init.d/x": "#!/bin/sh\ntrue\n",
-      "/etc/my_init.pre_shutdown.d/x": "#!/bin/sh\ntrue\n",
-      "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\ntrue\n",
+      ...inEachDirectory(() => script("true")),
       "/etc/container_environment/A": "b",
     },
   });

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { descendantsOf, runInit, sh, startInit, statusField } from "../support/namespace.ts";
+import { descendantsOf, HELD, runInit, sh, startInit, statusField } from "../support/namespace.ts";
+import { beside, onTerm, READY, script } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
 /** Leaves orphans behind: `orphans ROUNDS COUNT` makes COUNT at once, ROUNDS times, some with a status, some killed. */
@@ -28,7 +29,7 @@ function zombies(root: number): number {
 Deno.test("a burst of 2,000 orphans leaves no zombie, and the command's status is its own", async () => {
   await using init = await startInit(sh("/mnt/orphans 1 2000; echo ready; read x; exit 6"), {
     files,
-    before: "mkfifo /mnt/in; exec 0<>/mnt/in",
+    before: HELD,
   });
   await init.says("ready\n");
   const pid = await init.pid();
@@ -37,27 +38,26 @@ Deno.test("a burst of 2,000 orphans leaves no zombie, and the command's status i
     10,
     () => `${zombies(pid)} zombies`,
   );
-  await Deno.writeTextFile(`${init.folder}/mnt/in`, "\n");
+  await init.release();
   assertEquals((await init.end()).status, 6);
 });
 
 Deno.test("60,000 orphans leave the memory of my_init where it was", async () => {
   await using init = await startInit(
     sh("/mnt/orphans 5 1000; echo warm; read x; /mnt/orphans 60 1000; echo ready; read x"),
-    { files, before: "mkfifo /mnt/in; exec 0<>/mnt/in" },
+    { files, before: HELD },
   );
-  const go = () => Deno.writeTextFile(`${init.folder}/mnt/in`, "\n");
   const memory = async () => {
     const pid = await init.pid();
     await until(() => descendantsOf(pid).length === 1);
     return parseInt(statusField(pid, "VmRSS"));
   };
-  await init.says("warm\n", 60);
+  await init.says("warm\n", 120);
   const before = await memory();
-  await go();
-  await init.says("ready\n", 120);
+  await init.release();
+  await init.says("ready\n", 500);
   const ratio = await memory() / before;
-  await go();
+  await init.release();
   await init.end();
   assert(ratio < 1.1, `grew to ${ratio.toFixed(2)} times its size`);
 });
@@ -82,7 +82,7 @@ Deno.test("the status of a dead orphan is not taken for that of a script that ge
 });
 
 Deno.test("an orphan with the PID of an earlier script changes nothing (B4)", async () => {
-  const script = `#!/usr/bin/perl
+  const reuser = `#!/usr/bin/perl
     open(my $last, ">", "/proc/sys/kernel/ns_last_pid"); print $last $ENV{SCRIPT} - 1; close $last;
     unless (fork) { exec "sh", "-c", "exit 9" }
     select(undef, undef, undef, 0.2);
@@ -96,30 +96,23 @@ Deno.test("an orphan with the PID of an earlier script changes nothing (B4)", as
     "-c",
     "SCRIPT=$(cat /mnt/pid) exec /mnt/x",
   ], {
-    files: { "/etc/my_init.d/1": "#!/bin/sh\necho $$ >/mnt/pid\n", "/mnt/x": script },
+    files: { "/etc/my_init.d/1": "#!/bin/sh\necho $$ >/mnt/pid\n", "/mnt/x": reuser },
   });
   assertEquals(status, 5);
 });
 
 Deno.test("orphans are reaped while a startup script runs, too", async () => {
-  const script = `#!/bin/sh
-    (sleep 0.01 & echo $! >/mnt/orphan)
+  const waits = script(`(sleep 0.01 & echo $! >/mnt/orphan)
     orphan=$(cat /mnt/orphan)
-    n=0; while kill -0 $orphan 2>/dev/null; do n=$((n + 1)); test $n -lt 200 || exit 1; sleep 0.02; done
-  `;
-  assertEquals(
-    (await runInit(["--skip-runit", "true"], { files: { "/etc/my_init.d/x": script } })).status,
-    0,
-  );
+    n=0; while kill -0 $orphan 2>/dev/null; do n=$((n + 1)); test $n -lt 200 || exit 1; sleep 0.02; done`);
+  const files = { "/etc/my_init.d/x": waits };
+  assertEquals((await runInit(["--skip-runit", "true"], { files })).status, 0);
 });
 
 Deno.test("a process that outlives the main command is told to end, and is waited for", async () => {
-  const worker =
-    "#!/bin/sh\ntrap 'sleep 0.3; echo worker done; exit' TERM\necho worker ready\nwhile :; do sleep 0.02; done\n";
-  const { status, stdout } = await runInit(
-    sh("mkfifo /mnt/f; /mnt/worker | tee /mnt/f & grep -q ready /mnt/f; exit 3"),
-    { files: { "/mnt/worker": worker.replace("#!/bin/sh", "#!/bin/sh\nexec 2>&1") } },
-  );
-  assertEquals(status, 3);
-  assert(stdout.includes("worker ready\n"), stdout);
+  const worker = script(onTerm("sleep 0.3; echo worker finished; exit", READY));
+  const { status, stdout } = await runInit(sh(beside("/mnt/worker", "exit 3")), {
+    files: { "/mnt/worker": worker },
+  });
+  assertEquals([status, stdout], [3, "worker finished\n"]);
 });

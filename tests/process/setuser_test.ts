@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { CLEAN_SIGNALS, showSignals } from "../support/programs.ts";
 import { PATH, run, type Setting } from "../support/namespace.ts";
 import { type Refusal, refusals } from "./refusals.ts";
 
@@ -258,11 +259,9 @@ Deno.test("a setuser without PATH finds its command all the same", async () => {
 });
 
 Deno.test("the command has clean signals, whatever setuser inherited (B2, B28)", async () => {
-  const show =
-    "while read -r line; do case $line in SigBlk*|SigIgn*) echo $line ;; esac; done </proc/$$/status";
   for (const before of ["", "trap '' HUP INT QUIT USR1 PIPE TERM CHLD XFSZ TSTP"]) {
-    const { stdout } = await setuser(["joe", "sh", "-c", show], { before });
-    assertEquals(stdout, "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n", before);
+    const { stdout } = await setuser(["joe", "sh", "-c", showSignals()], { before });
+    assertEquals(stdout, CLEAN_SIGNALS, before);
   }
   const piped = await setuser(["joe", "bash", "-c", "yes | head -1; echo ${PIPESTATUS[@]}"]);
   assertEquals(piped.stdout, "y\n141 0\n");

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  asleep,
   childrenOf,
+  HELD,
   runInit,
   sh,
   SIGNALS,
@@ -8,20 +10,35 @@ import {
   startInit,
   statusField,
 } from "../support/namespace.ts";
+import { listener, LOOP, onTerm, say } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
-/** A main command that prints each signal that it receives, and ends with 7 on TERM. */
-const LISTENER = `#!/usr/bin/perl
-$| = 1;
-for my $name (qw(HUP INT QUIT USR1 USR2 PIPE ALRM CHLD TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR NUM40 RTMAX)) {
-  $SIG{$name} = sub { print "got $name\\n" };
-}
-$SIG{TERM} = sub { print "got TERM\\n"; exit 7 };
-print "ready\\n";
-sleep 1 while 1;
-`;
-const files = { "/mnt/listener": LISTENER };
-const listener = ["--skip-runit", "--", "/mnt/listener"];
+/** Signals of a program's own faults, by which the kernel or the program itself ends it. */
+const faults = ["SEGV", "BUS", "FPE", "ILL", "TRAP", "ABRT", "SYS"];
+const faultNumbers = faults.map((name) => SIGNALS[`SIG${name}` as keyof typeof SIGNALS]);
+const passedOn = {
+  HUP: SIGNALS.SIGHUP,
+  USR1: SIGNALS.SIGUSR1,
+  USR2: SIGNALS.SIGUSR2,
+  PIPE: SIGNALS.SIGPIPE,
+  ALRM: SIGNALS.SIGALRM,
+  STKFLT: SIGNALS.SIGSTKFLT,
+  TSTP: SIGNALS.SIGTSTP,
+  TTIN: SIGNALS.SIGTTIN,
+  TTOU: SIGNALS.SIGTTOU,
+  URG: SIGNALS.SIGURG,
+  XCPU: SIGNALS.SIGXCPU,
+  XFSZ: SIGNALS.SIGXFSZ,
+  VTALRM: SIGNALS.SIGVTALRM,
+  PROF: SIGNALS.SIGPROF,
+  WINCH: SIGNALS.SIGWINCH,
+  IO: SIGNALS.SIGIO,
+  NUM40: 40,
+  RTMAX: 64,
+};
+const text = listener("INT", "QUIT", "PWR", "CHLD", ...faults, ...Object.keys(passedOn));
+const files = { "/mnt/listener": text };
+const listening = ["--skip-runit", "--", "/mnt/listener"];
 
 const stopping = {
   SIGTERM: [SIGNALS.SIGTERM, "got TERM\n"],
@@ -33,7 +50,7 @@ const stopping = {
 } as const;
 for (const [name, [signal, got]] of Object.entries(stopping)) {
   Deno.test(`${name} stops: what the main command gets for it, and its status is ours (B16, B26)`, async () => {
-    await using init = await startInit(listener, { files, env: { KILL_PROCESS_TIMEOUT: "2" } });
+    await using init = await startInit(listening, { files, env: { KILL_PROCESS_TIMEOUT: "2" } });
     await init.says("ready\n");
     await init.signal(signal);
     const { status, stdout, stderr } = await init.end();
@@ -44,8 +61,7 @@ for (const [name, [signal, got]] of Object.entries(stopping)) {
 }
 
 Deno.test("STOPSIGNAL SIGQUIT lets a server that drains on QUIT finish, and TERM does not cut it short", async () => {
-  const script = "trap 'sleep 0.5; echo drained; exit 0' QUIT; trap 'exit 9' TERM; echo ready; " +
-    "while :; do sleep 0.05; done";
+  const script = "trap 'sleep 0.5; echo drained; exit 0' QUIT; " + onTerm("exit 9");
   await using init = await startInit(sh(script));
   await init.says("ready\n");
   await init.signal(SIGNALS.SIGQUIT);
@@ -60,27 +76,8 @@ Deno.test("a main command that dies of our TERM makes the status 143, as in a sh
   assertEquals((await init.end()).status, 143);
 });
 
-const passedOn = {
-  HUP: SIGNALS.SIGHUP,
-  USR1: SIGNALS.SIGUSR1,
-  USR2: SIGNALS.SIGUSR2,
-  PIPE: SIGNALS.SIGPIPE,
-  ALRM: SIGNALS.SIGALRM,
-  TSTP: SIGNALS.SIGTSTP,
-  TTIN: SIGNALS.SIGTTIN,
-  TTOU: SIGNALS.SIGTTOU,
-  URG: SIGNALS.SIGURG,
-  XCPU: SIGNALS.SIGXCPU,
-  XFSZ: SIGNALS.SIGXFSZ,
-  VTALRM: SIGNALS.SIGVTALRM,
-  PROF: SIGNALS.SIGPROF,
-  WINCH: SIGNALS.SIGWINCH,
-  IO: SIGNALS.SIGIO,
-  NUM40: 40,
-  RTMAX: 64,
-};
-Deno.test("every other signal is passed on to the main command and stops nothing (W18, B26)", async () => {
-  await using init = await startInit(listener, { files });
+Deno.test("HUP, USR1, USR2 and the other signals that mean no stop reach the main command, and stop nothing (W18, B26)", async () => {
+  await using init = await startInit(listening, { files });
   await init.says("ready\n");
   for (const [name, signal] of Object.entries(passedOn)) {
     await init.signal(signal);
@@ -94,8 +91,7 @@ Deno.test("every other signal is passed on to the main command and stops nothing
 });
 
 Deno.test("a signal that comes during the shutdown is passed on as well (W18)", async () => {
-  const script =
-    "trap 'echo bye; exit 4' HUP; trap 'echo wait' TERM; echo ready; while :; do sleep 0.05; done";
+  const script = "trap 'echo bye; exit 4' HUP; " + onTerm("echo wait");
   await using init = await startInit(sh(script));
   await init.says("ready\n");
   await init.signal(SIGNALS.SIGTERM);
@@ -107,7 +103,7 @@ Deno.test("a signal that comes during the shutdown is passed on as well (W18)", 
 
 Deno.test("a signal that kills the main command gives 128 + its number, and the shutdown is in order", async () => {
   await using init = await startInit(sh("echo ready; exec sleep 100"), {
-    files: { "/etc/my_init.post_shutdown.d/x": "#!/bin/sh\necho post\n" },
+    files: { "/etc/my_init.post_shutdown.d/x": say("post") },
   });
   await init.says("ready\n");
   await init.signal(SIGNALS.SIGUSR1);
@@ -141,15 +137,39 @@ Deno.test("CONT is passed on, so a stopped main command continues", async () => 
   assertEquals((await init.end()).status, 0);
 });
 
-Deno.test("faults and rare signals sent from outside do not kill my_init", async () => {
-  await using init = await startInit(
-    sh("trap 'exit 7' TERM; trap '' 16 10; echo ready; while :; do sleep 0.05; done"),
-  );
-  await init.says("ready\n");
-  await init.signal(SIGNALS.SIGCHLD, SIGNALS.SIGSTKFLT, SIGNALS.SIGUSR1);
-  await init.signal(SIGNALS.SIGTERM);
-  assertEquals((await init.end()).status, 7);
-});
+for (const [state, seconds] of [["awake", "0"], ["asleep", "0.01"]]) {
+  const sent = `${faults.join(", ")} sent to my_init while it is ${state}`;
+  const env = { MY_INIT_SLEEP: seconds };
+
+  Deno.test(`${sent}, from outside, neither end it nor reach the main command`, async () => {
+    await using init = await startInit(listening, { files, env });
+    await init.says("ready\n");
+    if (seconds !== "0") await asleep(init);
+    for (let round = 0; round < 3; round++) await init.signal(...faultNumbers, SIGNALS.SIGCHLD);
+    await init.signal(SIGNALS.SIGUSR1);
+    await init.says("got USR1\n"); // What came before is over then.
+    await init.signal(SIGNALS.SIGTERM);
+    const { status, stdout } = await init.end();
+    assertEquals([status, stdout], [7, "ready\ngot USR1\ngot TERM\n"]);
+  });
+
+  Deno.test(`${sent}, from inside, as kill -SEGV 1 does, change nothing`, async () => {
+    const send = faults.map((name) => `kill -${name} 1; kill -${name} 1; `).join("");
+    const script = `echo ready; read x; ${send} kill -USR1 1; ${LOOP}`;
+    const traps = [...faults, "USR1"].map((name) => `trap "echo got ${name}" ${name}; `).join("");
+    await using init = await startInit(sh(`trap 'exit 5' TERM; ${traps} ${script}`), {
+      env,
+      before: HELD,
+    });
+    await init.says("ready\n");
+    if (seconds !== "0") await asleep(init);
+    await init.release();
+    await init.says("got USR1\n");
+    await init.signal(SIGNALS.SIGTERM);
+    const { status, stdout } = await init.end();
+    assertEquals([status, stdout], [5, "ready\ngot USR1\n"]);
+  });
+}
 
 Deno.test("of real-time signals in a burst each one is passed on", async () => {
   const counter = `#!/usr/bin/perl
@@ -180,7 +200,7 @@ Deno.test("a signal that comes before the main command has started is not passed
 
 Deno.test("TERM from inside, as kill -TERM 1 sends it, stops (W19)", async () => {
   const { status, stdout } = await runInit(
-    sh("trap 'echo stopped; exit 5' TERM; kill -TERM 1; while :; do sleep 0.02; done"),
+    sh(onTerm("echo stopped; exit 5", "kill -TERM 1")),
   );
   assertEquals([status, stdout], [5, "stopped\n"]);
 });

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { kill } from "../../posix/libc.ts";
 import {
+  asleep,
   childrenOf,
-  type Running,
+  isAsleep,
   sh,
   SIGNALS,
   SIGRTMIN,
@@ -10,32 +11,13 @@ import {
   startInit,
   statusField,
 } from "../support/namespace.ts";
+import { LOOP } from "../support/programs.ts";
 import { pause, until } from "../support/until.ts";
 
 const env = { MY_INIT_SLEEP: "0.01" };
-const loop = "while :; do sleep 0.02; done";
-
-/** Waits until PID 1 sleeps: with a signalfd, as when it waits, and in one thread, which Deno never is. */
-async function asleep(init: Running): Promise<number> {
-  const pid = await init.pid();
-  await until(() => isAsleep(pid), 10, () => init.story());
-  return pid;
-}
-
-function isAsleep(pid: number): boolean {
-  try {
-    const files = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
-      Deno.readLinkSync(`/proc/${pid}/fd/${name}`)
-    );
-    return files.includes("anon_inode:[signalfd]") && statusField(pid, "Threads") === "1";
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false; // Closed meanwhile.
-    throw error;
-  }
-}
 
 Deno.test("PID 1 sleeps in 64 kB when it waits, after two seconds, and looks the same to others", async () => {
-  await using init = await startInit(sh(`echo main; ${loop}`));
+  await using init = await startInit(sh(`echo main; ${LOOP}`));
   await init.says("main\n");
   const pid = await init.pid();
   const look = () => ({
@@ -55,7 +37,7 @@ Deno.test("PID 1 sleeps in 64 kB when it waits, after two seconds, and looks the
 
 Deno.test("asleep it forwards signals and reaps orphans without waking", async () => {
   const script = `trap 'echo hup' HUP; trap 'sleep 0 & sleep 0.01 & echo usr1' USR1
-    for i in 1 2 3; do (sleep 0.3 &); done; echo main; ${loop}`;
+    for i in 1 2 3; do (sleep 0.3 &); done; echo main; ${LOOP}`;
   await using init = await startInit(sh(script), { env });
   await init.says("main\n");
   const pid = await asleep(init);
@@ -76,7 +58,7 @@ function childCount(pid: number): number {
 Deno.test("the end of the main command wakes it, and its status counts", async () => {
   await using init = await startInit(sh("echo main; read line; exit 9"), { env, stdin: undefined });
   assertEquals((await init.end()).status, 9);
-  const signalled = await startInit(sh(`trap 'exit 4' HUP; echo main; ${loop}`), { env });
+  const signalled = await startInit(sh(`trap 'exit 4' HUP; echo main; ${LOOP}`), { env });
   await using running = signalled;
   await running.says("main\n");
   kill(await asleep(running), SIGNALS.SIGHUP);
@@ -140,7 +122,7 @@ const obstacles: Record<string, { before: string; env: Record<string, string> }>
 for (const [what, setting] of Object.entries(obstacles)) {
   Deno.test(`when ${what} PID 1 stays awake and works the same`, async () => {
     const before = `cp /mnt/bin/my_init /mnt/my_init; ${setting.before}`;
-    const words = ["/mnt/my_init", ...sh(`trap 'echo hup' HUP; echo main; ${loop}`)];
+    const words = ["/mnt/my_init", ...sh(`trap 'echo hup' HUP; echo main; ${LOOP}`)];
     await using init = await start(words, { ...setting, before });
     await init.says("main\n");
     const pid = await until(() => init.find("my_init"), 10);
@@ -157,7 +139,7 @@ for (const [what, setting] of Object.entries(obstacles)) {
 
 for (const change of ["rm /mnt/my_init", "cp /bin/sh /mnt/new; mv /mnt/new /mnt/my_init"]) {
   Deno.test(`when its file is gone by the time it would wake it ends the container itself: ${change}`, async () => {
-    const script = `trap 'echo stopping; exit 5' TERM; ${change}; echo gone; ${loop}`;
+    const script = `trap 'echo stopping; exit 5' TERM; ${change}; echo gone; ${LOOP}`;
     const before = "cp /mnt/bin/my_init /mnt/my_init";
     const words = ["/mnt/my_init", ...sh(`sleep 1; ${script}`)];
     await using init = await start(words, { env, before });
@@ -175,7 +157,7 @@ Deno.test("the main command gets no open file that PID 1 has opened, and asleep 
   const files = {
     "/etc/my_init.d/x": "#!/bin/sh\necho script\nuntil [ -e /mnt/go ]; do sleep 0.02; done\n",
   };
-  await using init = await startInit(sh(`echo main; ${loop}`), { env, files });
+  await using init = await startInit(sh(`echo main; ${LOOP}`), { env, files });
   const openFiles = (pid: number) =>
     [...Deno.readDirSync(`/proc/${pid}/fd`)]
       .map(({ name }) => Deno.readLinkSync(`/proc/${pid}/fd/${name}`)).sort();

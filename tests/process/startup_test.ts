@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runInit, sh } from "../support/namespace.ts";
-
-const say = (what: string) => `#!/bin/sh\necho ${what}\n`;
+import { say } from "../support/programs.ts";
 
 Deno.test("startup scripts run in lexicographic order, then rc.local, then the command", async () => {
   const { status, stdout, stderr } = await runInit(sh("echo main"), {

@@ -4,7 +4,8 @@ import { join } from "@std/path";
 import { derive, image, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
-import { Terminal, typed } from "../support/reader.ts";
+import { typed } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 
 const text = Deno.readTextFileSync(join(project, "README.md"));
 

@@ -5,6 +5,8 @@
  */
 import $ from "@david/dax";
 import { join } from "@std/path";
+import { quote } from "./namespace.ts";
+import { Terminal } from "./terminal.ts";
 import { until } from "./until.ts";
 
 export const image = Deno.env.get("IMAGE") || "baseimage";
@@ -84,9 +86,15 @@ export class Container implements AsyncDisposable {
     return this.says("Runit started as PID");
   }
 
-  /** Stops it as `docker stop` does; gives its status. */
+  /** Stops it as `docker stop` does, and fails if docker had to kill it; gives its status. */
   async stop(graceSeconds = 10): Promise<number> {
+    const since = `${Date.now() / 1000}`;
     await must(["stop", "-t", `${graceSeconds}`, this.name]);
+    const filters = ["--filter", `container=${this.name}`, "--filter", "event=kill"];
+    const format = ["--format", "{{.Actor.Attributes.signal}}"];
+    const until = ["--until", `${Date.now() / 1000}`];
+    const { stdout } = await must(["events", "--since", since, ...until, ...filters, ...format]);
+    if (stdout.split("\n").includes("9")) throw new Error("It did not end in docker's grace time");
     return await this.status();
   }
 
@@ -111,6 +119,37 @@ export class Container implements AsyncDisposable {
     await docker(["rm", "-f", "-v", this.name]);
   }
 }
+
+/** A `docker run -it` on a terminal of its own. Dispose of it, and the container is gone. */
+export class DockerTerminal extends Terminal {
+  readonly #name: string;
+
+  constructor(command: string[], rows = 24, columns = 80) {
+    const name = uniqueName();
+    const words = ["docker", "run", "-it", "--rm", "--name", name, image, ...command];
+    super(quote(...words), { rows, columns });
+    this.#name = name;
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await docker(["rm", "-f", this.#name]);
+    await super[Symbol.asyncDispose]();
+  }
+}
+
+/** Options of docker that take away where services can be run, and more. */
+export const restrictions: Record<string, string[]> = {
+  "nothing": [],
+  "a read-only root": ["--read-only"],
+  "another user": ["-u", "1000"],
+  "no capabilities": ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+  "a read-only root without /dev/shm": ["--read-only", "--ipc", "none"],
+  "another user on a read-only root": ["--read-only", "-u", "1000"],
+  "all that, and memory for /tmp": [
+    ...["--read-only", "--ipc", "none", "-u", "1000", "--tmpfs", "/tmp"],
+    ...["--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+  ],
+};
 
 /** An image that was built on top of the one that is tested. Dispose of it, and it is gone. */
 export class Derived implements AsyncDisposable {

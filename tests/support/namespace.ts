@@ -10,12 +10,16 @@
 import { dirname, fromFileUrl, join } from "@std/path";
 import { type ByteString, fromBytes, toBytes } from "../../posix/bytes.ts";
 import { kill } from "../../posix/libc.ts";
+import { Terminal } from "./terminal.ts";
 import { until } from "./until.ts";
 
 export { SIGNALS, SIGRTMIN } from "../../posix/signals.ts";
 
 export const project = dirname(dirname(dirname(fromFileUrl(import.meta.url))));
 export const PATH = "/mnt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A setting's `before` with which `read` waits until `release()`. */
+export const HELD = "mkfifo /mnt/in; exec 0<>/mnt/in";
 
 /** What a test wants to be different. All texts are byte strings. */
 export interface Setting {
@@ -81,46 +85,27 @@ export async function start(command: ByteString[], setting: Setting = {}): Promi
 export async function startOnTerminal(
   words: ByteString[],
   setting: Setting = {},
-): Promise<Terminal> {
+): Promise<TerminalOfInit> {
   const folder = await prepare(["my_init", ...words], setting, true);
-  const child = new Deno.Command("script", {
-    args: ["-qec", `exec unshare --mount sh ${join(folder, "start")}`, "/dev/null"],
-    env: { SHELL: "/bin/sh" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const [root] = await until(() => onlyIfAny(childrenOf(child.pid)));
-  return new Terminal(child, folder, "my_init", root);
+  const terminal = new TerminalOfInit(folder);
+  const [root] = await until(() => onlyIfAny(childrenOf(terminal.child.pid)));
+  terminal.inside = new Processes(root, "my_init");
+  return terminal;
 }
 
-/** A program that runs in its namespace. Dispose of it, and nothing of it is left. */
-export class Running implements AsyncDisposable {
-  stdout: ByteString = "";
-  stderr: ByteString = "";
-  readonly folder: string;
-  #collected: Promise<unknown>;
+/** The processes of a namespace. */
+export class Processes {
   #hostPid?: number;
-  #ended = false;
 
   constructor(
-    readonly child: Deno.ChildProcess,
-    folder: string,
-    readonly program: string,
     /** The process with whose end all others of the namespace end. */
-    readonly root: number = child.pid,
-  ) {
-    this.folder = folder;
-    this.#collected = Promise.all([
-      collect(child.stdout, (text) => this.stdout += text),
-      collect(child.stderr, (text) => this.stderr += text),
-      child.status.then(() => this.#ended = true),
-    ]);
-  }
+    readonly root: number,
+    readonly program: string,
+  ) {}
 
   /** The program's PID as the machine sees it. */
   async pid(): Promise<number> {
-    return this.#hostPid ??= await until(() => this.find(this.program), 10, () => this.story());
+    return this.#hostPid ??= await until(() => this.find(this.program), 10, () => this.program);
   }
 
   /** Finds a program of the namespace by its name; gives its PID on the machine. */
@@ -128,10 +113,32 @@ export class Running implements AsyncDisposable {
     return descendantsOf(this.root).find((pid) => programOf(pid).endsWith(`/${name}`));
   }
 
-  /** Sends a signal to the program. */
+  /** Sends signals to the program. */
   async signal(...signals: number[]): Promise<void> {
     const pid = await this.pid();
     for (const signal of signals) kill(pid, signal);
+  }
+}
+
+/** A program that runs in its namespace. Dispose of it, and nothing of it is left. */
+export class Running extends Processes implements AsyncDisposable {
+  stdout: ByteString = "";
+  stderr: ByteString = "";
+  #collected: Promise<unknown>;
+  #ended = false;
+
+  constructor(readonly child: Deno.ChildProcess, readonly folder: string, program: string) {
+    super(child.pid, program);
+    this.#collected = Promise.all([
+      collect(child.stdout, (text) => this.stdout += text),
+      collect(child.stderr, (text) => this.stderr += text),
+      child.status.then(() => this.#ended = true),
+    ]);
+  }
+
+  /** Lets a program go on that waits at `HELD`. */
+  async release(): Promise<void> {
+    await Deno.writeTextFile(join(this.folder, "mnt/in"), "\n");
   }
 
   /** Waits until the program has printed a text, on standard output or error. */
@@ -166,37 +173,53 @@ export class Running implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#ended || isNamespace(this.root)) kill(this.root, 9);
-    if (!this.#ended && this.root !== this.child.pid) kill(this.child.pid, 9);
     await this.#collected;
     await Deno.remove(this.folder, { recursive: true });
   }
 }
 
-/** A program that runs on a terminal; `stdout` is all that the terminal shows. */
-export class Terminal extends Running {
-  #keyboard = this.child.stdin.getWriter();
+/** my_init on a terminal of its own; `inside` are the processes of its namespace. */
+export class TerminalOfInit extends Terminal {
+  inside = new Processes(0, "my_init");
 
-  /** Presses keys. */
-  async type(keys: ByteString): Promise<void> {
-    await this.#keyboard.write(toBytes(keys));
+  constructor(readonly folder: string) {
+    super(`exec unshare --mount sh ${join(folder, "start")}`);
   }
 
   /** Changes the size of the terminal's window. */
   async resize(rows: number, columns: number): Promise<void> {
-    const device = await Deno.readLink(`/proc/${await this.pid()}/fd/0`);
+    const device = await Deno.readLink(`/proc/${await this.inside.pid()}/fd/0`);
     const args = ["-F", device, "rows", `${rows}`, "columns", `${columns}`];
     const { success } = await new Deno.Command("stty", { args }).output();
     if (!success) throw new Error(`Cannot change the size of ${device}`);
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
+    if (isNamespace(this.inside.root)) kill(this.inside.root, 9);
     await super[Symbol.asyncDispose]();
-    await this.#keyboard.close().catch(() => {});
+    await Deno.remove(this.folder, { recursive: true });
   }
 }
 
-/** The keys of a terminal that mean a signal. */
-export const CTRL_C = "\x03", CTRL_Z = "\x1a", CTRL_BACKSLASH = "\x1c", CTRL_D = "\x04";
+/** Waits until PID 1 sleeps: with a signalfd, as when it waits, and in one thread, which Deno never is. */
+export async function asleep(init: Running): Promise<number> {
+  const pid = await init.pid();
+  await until(() => isAsleep(pid), 10, () => init.story());
+  return pid;
+}
+
+/** Whether a PID 1 sleeps, as the machine sees it. */
+export function isAsleep(pid: number): boolean {
+  try {
+    const files = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
+      Deno.readLinkSync(`/proc/${pid}/fd/${name}`)
+    );
+    return files.includes("anon_inode:[signalfd]") && statusField(pid, "Threads") === "1";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false; // Closed meanwhile.
+    throw error;
+  }
+}
 
 /** Lists the children of a process. */
 export function childrenOf(pid: number): number[] {
