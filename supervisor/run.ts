@@ -185,7 +185,7 @@ export type Event =
 /** To be changed when `Run` changes. */
 const RUN_VERSION = 3;
 
-/** Reads a run that was written down; nothing if it is of another version of my_init. */
+/** Reads a run that was written down; undefined if another version of my_init wrote it. */
 export function readRun(text: ByteString): Run | undefined {
   const run = JSON.parse(text);
   return run.version === RUN_VERSION ? run : undefined;
