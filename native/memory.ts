@@ -27,7 +27,7 @@ export function copy(to: bigint, from: bigint, size: bigint): bigint {
   return to + size;
 }
 
-/** Sets all bytes from `from` to `end` to 0. */
+/** Makes all bytes 0, from a place to another. */
 export function zero(from: bigint, end: bigint): void {
   let at = from;
   while (at < end && (at & 7n) !== 0n) {

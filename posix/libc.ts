@@ -348,7 +348,7 @@ export function exit(status: number): never {
   throw new Error("_exit returned");
 }
 
-/** Makes orphaned descendants children of this process. False if the kernel cannot do that. prctl(2) */
+/** Makes orphaned descendants children of this process. False where the kernel cannot. prctl(2) */
 export function becomeSubreaper(): boolean {
   const PR_SET_CHILD_SUBREAPER = 36;
   return c.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;

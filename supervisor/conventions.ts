@@ -5,8 +5,8 @@ import { SIGRTMIN } from "../posix/signals.ts";
 /** Where runit's services are. */
 export const SERVICES = "/etc/service";
 
-/** The signal that the `finish` of a critical service sends when the service has ended. */
+/** What a critical service sends when it has ended. */
 export const SERVICE_ENDED = SIGRTMIN + 5;
 
-/** The program that installs the insecure key. It is run as the first startup script if the option asks for it. */
+/** Installs the insecure key; it is run as the first startup script when it is asked for. */
 export const ENABLE_INSECURE_KEY = "/usr/sbin/enable_insecure_key";

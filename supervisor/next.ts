@@ -206,8 +206,8 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
 }
 
 /**
- * The orphans of services that are down and whose runsv waits for the log: an orphan that has the log's input open keeps
- * the log from ending. They are in the session that runsvdir made for the runsv.
+ * The orphans of services that are down and whose runsv waits for the log: one that holds the log's input open keeps the
+ * log from ending. They are in the session that runsvdir made for the runsv.
  */
 function orphansOf(
   waiting: readonly ProcessInfo[],

@@ -112,7 +112,7 @@ function recordStart(run: Run, event: Event & { type: "started" }): Run {
   }
 }
 
-/** Removes ended processes from the list. Outside the step "services" they stay until it is made anew; it is, if no child is left. */
+/** The list without those that have ended. During the other steps it is made anew now and then, and when no child is left. */
 function withoutEnded(run: Run, { exits, childless }: Event & { type: "ended" }): Run {
   if (childless) return { ...run, listed: undefined };
   if (!run.listed || run.stop?.step !== "services") return run;
@@ -225,7 +225,7 @@ function abort(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   return say(stop(run, how), [ABORTED]);
 }
 
-/** Adds messages that are to be printed; each warning only once. */
+/** Says each warning once. */
 function say(run: Run, messages: readonly Message[]): Run {
   const fresh = messages.filter(({ level, text }, index) =>
     level === "info" ||

@@ -39,7 +39,7 @@ export interface Stop {
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
-  /** The step that the shutdown is in, and since when. */
+  /** Where the shutdown is, and since when. */
   step: Step;
   since: number;
 }
@@ -92,7 +92,7 @@ export interface Run {
   runitPid?: number;
   /** Absent until they have been prepared for runit. */
   services?: Omit<Services, "warnings">;
-  /** A critical service has ended and sent its signal; which one is still to be found. */
+  /** A critical service has sent its signal; which one is to be found out. */
   serviceEnded: boolean;
   /** Signals that are still to be forwarded to the main command. */
   forward: readonly number[];

@@ -155,7 +155,7 @@ function reportEnd(service: ByteString): void {
   makeLink(FINISH, finish);
 }
 
-/** Whether a service reports its end already; in a moved service a link leads to the link. */
+/** Whether it does so already; in a moved service a link leads to the link. */
 function reportsEnd(service: ByteString): boolean {
   const target = readLink(`${service}/finish`);
   return target === FINISH || (target !== undefined && readLink(target) === FINISH);

@@ -111,7 +111,7 @@ export function reportExit(exit: Exit, run: Run): Message[] {
   }
 }
 
-/** One warning, however many processes there are. */
+/** Said once, however many there are. */
 function cannotSignal(run: Run, pids: readonly number[]): Message[] {
   const beginning = "Cannot end processes of other users";
   if (pids.length === 0 || run.warned.some((text) => text.startsWith(beginning))) return [];

@@ -90,7 +90,7 @@ function numbers(bytes: ByteString): bigint[] {
   return Array.from({ length: bytes.length / 8 }, (_, i) => view.getBigInt64(8 * i, true));
 }
 
-/** Makes the smallest program: a header, one segment, the code. */
+/** The smallest program: a header, one segment, the code. */
 function makeElf(code: Uint8Array, machine: number): Uint8Array {
   const START = 0x400000n, HEADERS = 64 + 56;
   const elf = new Uint8Array(HEADERS + code.length);
