@@ -40,7 +40,7 @@ export async function runTool(main: () => Promise<void>): Promise<void> {
  * Reads the command line. `--help` shows the usage text and ends the tool; what is not listed here is a Problem.
  *
  * @param options those that take a value
- * @param words whether there may be words, too; a `command` begins with the first one and may have options of its own
+ * @param words whether there may be words, too; a `command` begins with the first one and may hold options of its own
  */
 export function readCommandLine<Option extends string>(
   usage: string,
