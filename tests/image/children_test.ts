@@ -24,7 +24,7 @@ Deno.test("a service of another user may open /dev/stdout and /dev/stderr by nam
   assertStringIncludes((await container.logs()).stdout, "to out\n");
 });
 
-Deno.test("an orphan of a service that holds the log's pipe open does not hold up a stop", async () => {
+Deno.test("an orphan of a service that holds the log's pipe open does not delay a stop", async () => {
   await using image = await derive(
     "COPY run /etc/service/web/run\nCOPY log /etc/service/web/log/run",
     {
@@ -84,7 +84,7 @@ Deno.test("where a seccomp profile forbids to wait for signals it says so and en
   }
 });
 
-Deno.test("with only the capabilities SETUID and SETGID a stop names those whom it cannot end", async () => {
+Deno.test("with only the capabilities SETUID and SETGID a stop names the processes that it cannot end", async () => {
   const options = ["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID"];
   await using image = await derive("COPY web /etc/service/web/run", {
     web: "#!/bin/sh\nexec setuser nobody sh -c 'echo web ready; exec sleep 1000'\n",

@@ -300,7 +300,7 @@ Deno.test("a message is one line, and its control characters reach no terminal",
   }
 });
 
-Deno.test("who floods the log with the marker of the shutdown does not hold it up, and is in the log", async () => {
+Deno.test("a program that floods the log with the marker of the shutdown does not delay it, and is in the log", async () => {
   await using container = await startContainer();
   await container.booted();
   await container.sh("logger -t syslog-ng-stop is not yours");

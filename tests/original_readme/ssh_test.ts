@@ -125,7 +125,7 @@ Deno.test("a key of one's own, and host keys that are made in the Dockerfile", a
       assertEquals(await typed(line), { status: 0, stdout: "", stderr: "" });
     });
   }
-  await test.step("a client of 2016 gets in: Java's JSch, Ruby's net-ssh, Python's paramiko", async () => {
+  await test.step("a client of 2016 can log in: Java's JSch, Ruby's net-ssh, Python's paramiko", async () => {
     const old = {
       KexAlgorithms: "ecdh-sha2-nistp256",
       HostKeyAlgorithms: "ecdsa-sha2-nistp256",
@@ -143,7 +143,7 @@ Deno.test("a key of one's own, and host keys that are made in the Dockerfile", a
     MACs: "hmac-sha1",
   };
   for (const [name, value] of Object.entries(broken)) {
-    await test.step(`nobody is let in by ${value}, which is broken`, async () => {
+    await test.step(`nobody can log in by ${value}, which is broken`, async () => {
       const gcm = name === "MACs" ? "-o Ciphers=aes128-ctr" : ""; // Others bring a MAC of their own.
       const line = `${
         SSH.replace("ERROR", "INFO")

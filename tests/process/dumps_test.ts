@@ -151,7 +151,7 @@ Deno.test("sourcing the dump runs no code, prints nothing and sets the rest, whi
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a variable of a name that bash keeps for itself reaches the command, and is told of", async () => {
+Deno.test("a variable of a name that bash keeps for itself reaches the command, and gets a warning", async () => {
   const { env, json, stderr } = await dump({ HISTCMD: "1", OPTIND: "1" });
   assertEquals([env.HISTCMD, JSON.parse(json).OPTIND], ["1", "1"]);
   assertStringIncludes(

@@ -36,7 +36,7 @@ Deno.test("a stop is not lost at any moment from the first on, and the shutdown 
   }
 });
 
-Deno.test("a signal sent while Deno starts is passed on to the main command, once there is one", async () => {
+Deno.test("a signal sent while Deno starts is forwarded to the main command, once there is one", async () => {
   await using init = await startInit(sh("exec sleep 100"));
   const pid = await init.pid();
   await until(() => BigInt("0x" + statusField(pid, "SigBlk")) !== 0n);

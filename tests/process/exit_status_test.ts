@@ -24,7 +24,7 @@ for (const [how, script, status, said] of endings) {
   });
 }
 
-Deno.test("what a command prints is passed on untouched", async () => {
+Deno.test("what a command prints is not changed", async () => {
   const result = await runInit(command("sh", "-c", "printf 'a\\000\\377b'; printf err >&2"));
   assertEquals(result, { status: 0, stdout: "a\0\xffb", stderr: "err" });
 });

@@ -109,7 +109,7 @@ Deno.test("orphans are reaped while a startup script runs, too", async () => {
   assertEquals((await runInit(["--skip-runit", "true"], { files })).status, 0);
 });
 
-Deno.test("a process that outlives the main command is told to end, and is waited for", async () => {
+Deno.test("a process that outlives the main command is terminated, and waited for", async () => {
   const worker = script(onTerm("sleep 0.3; echo worker finished; exit", READY));
   const { status, stdout } = await runInit(sh(beside("/mnt/worker", "exit 3")), {
     files: { "/mnt/worker": worker },

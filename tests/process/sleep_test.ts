@@ -82,7 +82,7 @@ Deno.test("startup scripts that take their time are slept through, and the last 
   assertEquals([status, stdout], [3, "one\ntwo\nmain\npost\n"]);
 });
 
-Deno.test("no signal is lost while it falls asleep and wakes, nor is one passed on twice", async () => {
+Deno.test("no signal is lost while it falls asleep and wakes, and none is forwarded twice", async () => {
   const signal = SIGRTMIN + 7; // Such signals queue: each counts.
   const script = `use POSIX (); $| = 1;
     my ($mask, $wait) = (POSIX::uname)[4] eq "x86_64" ? (14, 128) : (135, 137);

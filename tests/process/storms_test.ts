@@ -43,7 +43,7 @@ Deno.test("a fork bomb that burns out, of 1,000 processes, leaves no zombie and 
   assertEquals([status, stdout], [6, "post\n"]);
 });
 
-Deno.test("a stop in the midst of a fork bomb has the right status, and is not held up", async () => {
+Deno.test("a stop during a fork bomb has the right status, and is not delayed", async () => {
   await using init = await startInit(sh("trap 'exit 6' TERM; /mnt/bomb 9; read x"), {
     files,
     before: HELD,
@@ -56,7 +56,7 @@ Deno.test("a stop in the midst of a fork bomb has the right status, and is not h
   assert(!stderr.includes("in time"), stderr);
 });
 
-Deno.test("a fork bomb that feeds on TERM does not outlive the deadline", async () => {
+Deno.test("a fork bomb that forks on TERM does not outlive the deadline", async () => {
   const bomb = `#!/usr/bin/perl
     $| = 1; $SIG{CHLD} = "IGNORE"; $SIG{TERM} = sub { fork }; $SIG{ALRM} = sub { print "late\\n" };
     $SIG{HUP} = sub { alarm 4 };

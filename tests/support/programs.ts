@@ -27,7 +27,7 @@ export const onTerm = (commands: string, ready = "echo ready") =>
 export const beside = (program: string, then: string) =>
   `${program} & until test -e /mnt/ready; do sleep 0.02; done; ${then}`;
 
-/** Says so when it is still there after so many seconds: what is ended in time never says it. */
+/** Prints "late" if it is still there after so many seconds: a program that is ended in time never does. */
 export const lateAfter = (seconds: number) => `sleep ${seconds}; echo late`;
 
 /** Shows which signals the process that runs it, a shell, has blocked and ignored. */

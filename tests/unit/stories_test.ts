@@ -155,7 +155,7 @@ Deno.test("a main command that cannot be run gives its status", () => {
   assertEquals(status, 127);
 });
 
-Deno.test("runsvdir's death ends the container with its status, main command or not", () => {
+Deno.test("the end of runsvdir ends the container with its status, main command or not", () => {
   for (const options of [[], ["--", "main"]]) {
     const { story, status } = live({
       options,
@@ -196,7 +196,7 @@ Deno.test("what ignores SIGTERM is killed, and the whole stop is over within 9 s
   assertEquals({ status, seconds }, { status: 137, seconds: 9.8 });
 });
 
-Deno.test("a second stop signal hurries, and the last scripts get a second", () => {
+Deno.test("a second stop signal ends the waiting, and the last scripts get a second", () => {
   const stubborn = { termTakes: Infinity };
   const { story, seconds } = live({
     options: ["--", "main"],
@@ -209,7 +209,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
   assertEquals(seconds, 2.5);
 });
 
-Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall timeout", () => {
+Deno.test("with KILL_PROCESS_TIMEOUT=0 nothing is waited for: it leaves no overall timeout", () => {
   const { story, seconds } = live({
     options: ["--skip-runit", "--", "main"],
     environment: [["KILL_PROCESS_TIMEOUT", "0"]],
@@ -230,7 +230,7 @@ Deno.test("a long KILL_PROCESS_TIMEOUT is granted in full", () => {
   assertEquals({ seconds, status }, { seconds: 251, status: 5 });
 });
 
-Deno.test("other signals are passed on to the main command", () => {
+Deno.test("other signals are forwarded to the main command", () => {
   const { story } = live({
     options: ["--skip-runit", "--", "main"],
     programs: { main: { endsAfter: 5 } },

@@ -78,7 +78,7 @@ function makeWorld(random: () => number): World {
   };
 }
 
-Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run survives being written down`, () => {
+Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run is the same after it was written as JSON`, () => {
   for (let seed = 1; seed <= WORLDS; seed++) {
     const world = makeWorld(randomFrom(seed));
     const overall = Number(get(world.environment ?? [], "SHUTDOWN_TIMEOUT") ?? 9);
