@@ -43,7 +43,7 @@ Deno.test("an orphan of a service that holds the log's pipe open does not delay 
 Deno.test("a runsvdir that misses its first TERM, just after its start, is not waited for", async () => {
   for (let round = 0; round < 30; round++) {
     const { status, stderr } = await runContainer([...withRunit, "--", "true"], {
-      options: ["-e", "SHUTDOWN_TIMEOUT=1"], // It looks again after more than a second.
+      options: ["-e", "SHUTDOWN_TIMEOUT=1"], // It lists the processes again after more than a second.
     });
     assertEquals(status, 0);
     assert(!stderr.includes("runit daemon"), `round ${round}: ${stderr}`);

@@ -3,7 +3,7 @@ import { derive, startContainer } from "../support/container.ts";
 import { lateAfter, onTerm, say, script } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
-/** A service that takes so many seconds to end when it is told to. */
+/** A service that takes so many seconds to end after TERM. */
 const takes = (seconds: number, name: string) =>
   script(onTerm(`sleep ${seconds}; echo ${name} finished; exit 0`, `echo ${name} ready`));
 

@@ -75,7 +75,7 @@ Deno.test("arguments and environment stay bytes, also on the image's libc", asyn
   assertEquals(stdout, " ff 0a e4 78\n 80 ff\n");
 });
 
-/** What my_init has to warn of in such a container. */
+/** The warnings of my_init in such a container. */
 function warningsUnder(options: string[]): string[] {
   const isUser = options.includes("-u"), isReadOnly = options.includes("--read-only");
   if (!isUser && !isReadOnly) return [];

@@ -37,7 +37,7 @@ CMD ["/sbin/my_init", "--skip-startup-files"]
     },
   );
 
-/** What a worker prints that was told to end and given the time for it. */
+/** What a worker prints that got TERM and the time to end. */
 const FINISHED = /worker working\n[^]*worker finished\n/;
 
 async function pidOf(container: Container, service: string): Promise<string> {
@@ -244,7 +244,7 @@ Deno.test("sv finds the services wherever they are run, as docker exec and probe
       await answers(/^run: \S+\/web\/?: .*; run: log: /, "sv", "status", "/etc/service/web/");
       await answers(/^run: \S+\/web: /m, "sh", "-c", "sv status /etc/service/*; sv check web");
       await answers(/^ok: run: web: /, "sv", "restart", "web");
-      // runsv lets a second pass before it starts a service again that ran for less.
+      // If a service ran for less than a second, runsv waits for one before it starts it again.
       const runs = "until /etc/init.d/web status | grep '^run: web: '; do sleep 0.05; done";
       await answers(/^run: web: /, "sh", "-c", runs);
       const other = await container.exec("env", "SVDIR=/srv/other", "sv", "status", "web");
@@ -295,7 +295,7 @@ done`);
     options: ["--read-only", "-e", "DISABLE_CRON=1", "--ipc", `container:${hostile.name}`],
   });
   await container.says("web runs\n");
-  // Long enough for runsvdir to have looked a second time.
+  // Long enough for runsvdir to read the directory a second time.
   await container.sh("sv -w 5 restart web");
   await container.says("web runs\nweb runs\n");
   assertEquals((await container.logs()).stdout.includes("evil"), false);

@@ -93,6 +93,6 @@ Deno.test("post_shutdown scripts run, and everything is over, before docker's ti
   ], { from: stubborn.name });
   await container.says("ready\n");
   await container.sh("kill -STOP $(pidof runsv | cut -d' ' -f1)");
-  await container.stop(); // It fails where docker has to kill.
+  await container.stop(); // It fails if docker has to kill.
   assertStringIncludes((await container.logs()).stdout, "post\n");
 });

@@ -31,7 +31,7 @@ Deno.test("sv status, hup, restart and stop mean syslog-ng, also the one that wa
   });
   await test.step("restart: another one answers, and there is one only", async () => {
     await container.sh("sv restart syslog-ng");
-    // runsv lets a second pass before it starts a service again that ran for less.
+    // If a service ran for less than a second, runsv waits for one before it starts it again.
     await until(async () => {
       const pids = await container.sh(PIDS);
       return /^\d+\n$/.test(pids) && pids !== atBoot;
@@ -148,7 +148,7 @@ Deno.test("a syslog-ng that cannot start says so once, and is not started again 
   await until(async () => (await container.sh("sv status syslog-ng || :")).startsWith("down: "));
   const { stderr } = await container.logs();
   assertEquals(stderr.split("syslog-ng did not start").length, 2, stderr);
-  // Started by hand it says so again, and does not try a second time, although runsv would after a second.
+  // Started by hand it prints that again, and does not try a second time, although runsv would after a second.
   await container.exec("sv", "start", "syslog-ng");
   await until(async () => (await container.sh("sv status syslog-ng || :")).startsWith("down: "));
   await pause(1500);

@@ -9,7 +9,7 @@ import { Terminal } from "../support/terminal.ts";
 
 await ensureProgram("ssh", ["openssh-client"]);
 
-/** Installs the tools as the readme does, elsewhere. Dispose of them, and they are gone. */
+/** Installs the tools as the readme does, in another place. Disposing removes them. */
 async function installed(): Promise<{ prefix: string; PATH: string } & AsyncDisposable> {
   const prefix = await Deno.makeTempDir({ prefix: "tools-" });
   const { status, stdout, stderr } = await typed(`${project}/install-tools.sh ${prefix}`);

@@ -16,7 +16,7 @@ const SSH =
 const onXenial = (await runContainer(["cat", "/etc/os-release"])).stdout.includes('"16.04"');
 const keys = join(project, "image/services/sshd/rootfs/etc");
 
-/** A folder of the reader's, with a private key that ssh accepts. */
+/** A directory of the reader's, with a private key that ssh accepts. */
 async function folderWith(key: string): Promise<{ key: string } & AsyncDisposable> {
   const folder = await Deno.makeTempDir({ prefix: "reader-" });
   const made = await typed(`cd ${folder} && ${key}`);
@@ -247,7 +247,7 @@ Deno.test("a run script of one's own gets a password in that the end of sshd_con
   assertEquals(stdout, "in\n", stderr);
 });
 
-/** What Dockerfiles do with sshd_config, and what must come of it. */
+/** What Dockerfiles do with sshd_config, and the settings that sshd must have then. */
 const edits: Record<string, string> = {
   ":": "passwordauthentication no",
   "s/^#PasswordAuthentication yes/PasswordAuthentication no/": "passwordauthentication no",

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PATH, runInit, type Setting, sh, startInit } from "../support/namespace.ts";
 
-/** Puts the environment on standard output as it is: NAME=value, NUL after each. */
+/** Prints the environment: NAME=value, a NUL after each. */
 const show = ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"];
 const script = { "/etc/my_init.d/x": "#!/bin/sh\ntrue\n" };
 const directory = { "/etc/container_environment/PRESENT": "yes" };
 
-/** Runs my_init and gives the environment of its command, and what is in its files afterwards. */
+/** Runs my_init. Returns the environment of its command, and the content of its files afterwards. */
 async function environmentOf(setting: Setting) {
   await using init = await startInit(show, setting);
   const { status, stdout, stderr } = await init.end();
@@ -286,7 +286,7 @@ const pam: Setting = {
     "/etc/service/cron/run": "#!/bin/sh\nexec sleep 100\n",
   },
 };
-/** A main command that shows the file and all that is in /run. */
+/** A main command that prints the file and everything in /run. */
 const showPam = "cat /run/container_environment.pam; stat -c '%a %u:%g %n' /run/*";
 
 Deno.test("a value from a FILE__ variable is in no file of ours, its path is", async () => {

@@ -329,7 +329,7 @@ for (const [what, setting] of Object.entries(unusual)) {
     const all = { files, ...setting, before };
     assertEquals((await setuser(["joe", "/mnt/show"], all)).stdout, whos.joe + "\n");
     const words = ["sh", "-c", "ulimit -v 200000; setuser joe /mnt/show"];
-    assertEquals((await run(words, all)).stdout, ""); // Deno was wanted.
+    assertEquals((await run(words, all)).stdout, ""); // Deno was needed.
   });
 }
 

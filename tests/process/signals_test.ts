@@ -147,7 +147,7 @@ for (const [state, seconds] of [["awake", "0"], ["asleep", "0.01"]]) {
     if (seconds !== "0") await asleep(init);
     for (let round = 0; round < 3; round++) await init.signal(...faultNumbers, SIGNALS.SIGCHLD);
     await init.signal(SIGNALS.SIGUSR1);
-    await init.says("got USR1\n"); // What came before is over then.
+    await init.says("got USR1\n"); // By then all that came before has been handled.
     await init.signal(SIGNALS.SIGTERM);
     const { status, stdout } = await init.end();
     assertEquals([status, stdout], [7, "ready\ngot USR1\ngot TERM\n"]);

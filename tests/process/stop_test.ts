@@ -71,7 +71,7 @@ Deno.test("an invalid timeout gets a warning, and the default counts (B10)", asy
 
 Deno.test("SHUTDOWN_TIMEOUT limits the whole stop, and post_shutdown scripts still run (B15, W1)", async () => {
   const stubborn = script(onTerm("", ":"));
-  const late = script(`trap '' TERM; ${lateAfter(2)}`); // Without a limit it would have 3 seconds.
+  const late = script(`trap '' TERM; ${lateAfter(2)}`); // Without SHUTDOWN_TIMEOUT it would have 3 seconds.
   await using init = await startInit(sh(`/mnt/stubborn & ${onTerm("")}`), {
     env: { SHUTDOWN_TIMEOUT: "2" },
     files: { ...post, "/mnt/stubborn": stubborn, "/etc/my_init.pre_shutdown.d/x": late },
@@ -114,7 +114,7 @@ Deno.test("a stopped process that is left behind costs no timeout (B17)", async 
 });
 
 Deno.test("a process that is started during the stop is terminated, too (B17)", async () => {
-  // In Perl, since a shell's child can lose a signal between fork and exec.
+  // In Perl, because a shell's child can lose a signal between fork and exec.
   const parent = `#!/usr/bin/perl
     $SIG{TERM} = sub { $SIG{TERM} = "DEFAULT"; exec "/mnt/late" unless fork; exit };
     open(my $ready, ">", "/mnt/ready");
@@ -124,7 +124,7 @@ Deno.test("a process that is started during the stop is terminated, too (B17)", 
   const { status, stdout, stderr } = await runInit(sh(beside("/mnt/parent", "exit 3")), {
     files: { "/mnt/parent": parent, "/mnt/late": late },
   });
-  // One that has not set its trap yet just dies; none may be left until the time is over.
+  // One that has not set its trap yet is killed by TERM; none may be left to be killed at the deadline.
   assertEquals([status, stderr.includes("in time")], [3, false]);
   assert(stdout === "" || stdout === "late finished\n");
 });

@@ -108,7 +108,7 @@ Deno.test("a stop in the middle of the boot ends the script, starts nothing more
     "2 (SIGTERM SIGCONT to /a)",
     "2 Killing all processes...",
   ]);
-  assertEquals(status, 143); // As it is when the main command dies of it a moment later.
+  assertEquals(status, 143); // The same as when the signal kills the main command a moment later.
 });
 
 Deno.test("a runsv that sleeps, since its service ended at once, is not waited for", () => {

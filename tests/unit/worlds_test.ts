@@ -6,7 +6,7 @@ import { type Behaviour, live, type World } from "./simulation.ts";
 
 const WORLDS = 3000;
 
-/** A generator of numbers from 0 to below 1, the same for a seed. https://en.wikipedia.org/wiki/Linear_congruential_generator */
+/** A generator of numbers from 0 to below 1, the same ones for a seed. https://en.wikipedia.org/wiki/Linear_congruential_generator */
 function randomFrom(seed: number): () => number {
   let state = seed;
   const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
@@ -84,10 +84,10 @@ Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run i
     const overall = Number(get(world.environment ?? [], "SHUTDOWN_TIMEOUT") ?? 9);
     try {
       const { stopSeconds, status, environment } = live(world);
-      // What nothing can kill costs a moment in each step, and the last scripts always get a second.
+      // A process that cannot be killed costs a moment in each step, and post_shutdown scripts always get a second.
       assert(stopSeconds <= Math.max(overall, 2.5) + 0.5, `it takes ${stopSeconds} s`);
       assert(status >= 0 && status < 256, `status ${status}`);
-      // No script can change or remove what the directory never held.
+      // No script can change or remove a variable that was never in the directory.
       for (const name of ["HOME", "a/b"]) {
         assert(get(environment, name) === get(world.environment ?? [], name), `${name} differs`);
       }
