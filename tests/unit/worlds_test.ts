@@ -6,7 +6,7 @@ import { type Behaviour, live, type World } from "./simulation.ts";
 
 const WORLDS = 3000;
 
-/** A generator of numbers from 0 to below 1, the same ones for a seed. https://en.wikipedia.org/wiki/Linear_congruential_generator */
+/** A generator of numbers from 0 to below 1, the same for a seed. https://en.wikipedia.org/wiki/Linear_congruential_generator */
 function randomFrom(seed: number): () => number {
   let state = seed;
   const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
