@@ -72,7 +72,7 @@ export function dockersHome(): ByteString | undefined {
 }
 
 /**
- * Reads the directory: a file's name is the variable's, its content the value, less one final newline. Links are
+ * Reads the directory: a file's name is the variable's, its content the value, without one newline at its end. Links are
  * followed and directories skipped, so a mounted Kubernetes ConfigMap or Secret can be read. A file that cannot be a
  * variable gets a warning.
  *
