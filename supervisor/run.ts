@@ -28,7 +28,8 @@ export type Step =
   | "services"
   | "postShutdown"
   | "processes"
-  | "kill";
+  | "kill"
+  | "relays";
 
 /** What is known of the shutdown, once it has begun. */
 export interface Stop {

@@ -2,6 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, signalName } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readTimeouts } from "./timeouts.ts";
+import { logFormProblems } from "./logs.ts";
 import { type Action, type Event, type Message, type Run } from "./run.ts";
 
 /** The messages before an action. This file has all words of a run, and is pure. */
@@ -61,7 +62,11 @@ function moreTime({ environment, stop }: Run, file = ""): Message[] {
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":
-      return [...event.warnings, ...readTimeouts(event.environment).warnings].map(warning);
+      return [
+        ...event.warnings,
+        ...readTimeouts(event.environment).warnings,
+        ...logFormProblems(event.environment),
+      ].map(warning);
     case "scripts":
       return event.scripts.warnings.map(warning);
     case "services":
