@@ -16,13 +16,13 @@ export function main(stack: bigint): void {
   // First: PID 1 loses every signal that is neither handled nor blocked, and Deno takes 22 ms to start. Blocked signals
   // stay pending; Deno's threads inherit the mask.
   syscall("rt_sigprocmask", SIG_BLOCK, constant(BLOCKED), 0n, 8n);
-  // They return when something is to be decided: then it is Deno's turn.
+  // They return when there is something to decide: then Deno is started.
   if (isCalled(text("setuser"))) setuser(stack);
   else {
     relay(stack);
     sleep();
   }
-  // Deno panics at an argument that is not UTF-8. They are still in /proc/self/cmdline.
+  // Deno panics at an argument that is not UTF-8. The programs read the arguments from /proc/self/cmdline.
   dropArguments(stack);
   startDeno(stack);
 }

@@ -28,15 +28,15 @@ export function copy(to: bigint, from: bigint, size: bigint): bigint {
 }
 
 /**
- * Copies bytes, eight at a time, and says where the copy ends. At both places up to 7 bytes behind the end are touched, too;
- * the copy may begin within the first one, but not behind its beginning.
+ * Copies bytes, eight at a time. Returns where the copy ends. Up to 7 bytes more are read and written behind both ends. The
+ * places may overlap if the copy begins before the original.
  */
 export function move(to: bigint, from: bigint, size: bigint): bigint {
   for (let done = 0n; done < size; done += 8n) store8(to + done, load8(from + done));
   return to + size;
 }
 
-/** Makes all bytes 0, from a place to another. */
+/** Sets all bytes from `from` to `end` to 0. */
 export function zero(from: bigint, end: bigint): void {
   let at = from;
   while (at < end && (at & 7n) !== 0n) {
