@@ -75,7 +75,7 @@ export class Code {
   }
 
   /** Adds a number, its lowest byte first. */
-  number(bytes: 4 | 8, value: number | bigint): void {
+  number(bytes: 1 | 4 | 8, value: number | bigint): void {
     for (let i = 0n; i < bytes; i++) this.#bytes.push(Number(BigInt(value) >> 8n * i & 0xffn));
   }
 
