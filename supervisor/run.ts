@@ -183,7 +183,7 @@ export type Event =
     | { type: "failed"; reason: ByteString }
   );
 
-/** To be changed when `Run` changes. */
+/** Changes with the form of a `Run`. */
 const RUN_VERSION = 3;
 
 /** Reads a run that was written down; undefined if another version of my_init wrote it. */
