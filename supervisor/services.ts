@@ -41,7 +41,7 @@ export interface Services {
   fault?: ByteString;
 }
 
-/** An empty directory, for a runsvdir that can run no service: each attempt would be an error, once a second. */
+/** An empty directory, for when no service can be run: otherwise each runsv would report an error, once a second. */
 const NO_SERVICES = "/usr/lib/baseimage/no_services";
 
 /** The `finish` of a service whose end we must know. A link to it can be executed even where the link is on a noexec file system. */
@@ -55,7 +55,7 @@ const NOTIFYING = "/usr/lib/baseimage/notifying_run";
 /** What is in a file `down` of ours, which lets a service wait for what it needs. */
 const WAITS = "my_init starts this service when what it needs is ready.\n";
 
-/** The file in a service's directory that holds its own timeout. */
+/** The file in a service's directory that has its own timeout. */
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
 
 /**
@@ -231,7 +231,7 @@ function isWritable(directory: ByteString): boolean {
   return mayWrite(stat(supervise) ? supervise : directory);
 }
 
-/** Makes a directory that has all that another one has, except for what runsv makes. */
+/** Makes a directory with links to everything in another one, except for what runsv makes. */
 function copyAsLinks(from: ByteString, to: ByteString): void {
   makeDirectory(to);
   for (const name of listDirectory(from)) {
