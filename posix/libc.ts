@@ -459,7 +459,8 @@ export function giveTerminal(group: number = c.getpgrp()): void {
 // ----------------------------------------------------------------------------------------------- files
 
 const AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
-const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
+const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_APPEND = 0o2000, O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
 /** What a path leads to, links followed. */
@@ -589,6 +590,17 @@ export function createFile(
     c.unlink(cString(path));
     throw failure;
   }
+}
+
+/** Writes behind what a file holds, only if there is one: it is not made, and it is no link, pipe or device. */
+export function appendToFile(path: ByteString, text: ByteString): void {
+  const flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW;
+  const file = c.open(cString(path), flags, 0);
+  if (file < 0) return;
+  const bytes = toBytes(text);
+  const isRegular = fileStatus(file, "", AT_EMPTY_PATH)?.type === "file";
+  if (isRegular) c.write(file, bytes, BigInt(bytes.length));
+  c.close(file);
 }
 
 /** rename(2) @throws {SystemError} */

@@ -34,6 +34,8 @@ import { type Environment, get, pathOf, toStrings, withVariables } from "../env/
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { SERVICE_ENDED } from "./conventions.ts";
+import { writeLastWords } from "./last_words.ts";
+import { countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
@@ -47,7 +49,7 @@ import {
   type Purpose,
   type Run,
 } from "./run.ts";
-import { announce } from "./words.ts";
+import { announce, lastWords } from "./words.ts";
 
 /** What happened, before it is given its time. */
 type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
@@ -64,7 +66,28 @@ export function perform(action: Action, run: Run): Event {
   } catch (error) {
     outcome = { type: "failed", reason: String(error) };
   }
-  return { ...outcome, now: monotonicSeconds() };
+  const killed = run.memory && mayHaveKilled(outcome, run) ? countKills(run.memory) : undefined;
+  return { ...outcome, now: monotonicSeconds(), killed };
+}
+
+/**
+ * Whether the kernel may have killed somebody for lack of memory, and this is the time to look. It sends us no signal, so
+ * we look when something has happened that may come of it, and when we are awake anyway, but not for each of many orphans.
+ */
+function mayHaveKilled(outcome: Outcome, { children }: Run): boolean {
+  switch (outcome.type) {
+    case "ended":
+      return outcome.exits.some(({ pid, status }) =>
+        status === 128 + SIGNALS.SIGKILL || children.some((child) => child.pid === pid)
+      );
+    case "received":
+      return outcome.received.signal !== SERVICE_ENDED; // Which service that was comes next.
+    case "serviceEnded":
+    case "time":
+      return true;
+    default:
+      return false;
+  }
 }
 
 function act(action: Action, run: Run): Outcome {
@@ -100,6 +123,7 @@ function act(action: Action, run: Run): Outcome {
     case "wait":
       return wait(action, run);
     case "exit":
+      writeLastWords(lastWords(run, action.status));
       return exit(action.status);
   }
 }

@@ -1,3 +1,4 @@
+import { type ByteString } from "../posix/bytes.ts";
 import { withVariables } from "../env/environment.ts";
 import {
   type Exit,
@@ -19,7 +20,7 @@ import {
   type Run,
   type Stop,
 } from "./run.ts";
-import { ABORTED, report, reportExit } from "./words.ts";
+import { ABORTED, report, reportExit, reportKills } from "./words.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
 export const STOP_SIGNALS: readonly number[] = [
@@ -33,7 +34,10 @@ export const STOP_SIGNALS: readonly number[] = [
 /** Writes an event into the run. Pure: the new run is the only result. */
 export function record(before: Run, event: Event): Run {
   const sleep = before.sleep === "woken" ? "allowed" : before.sleep;
-  const run = say({ ...before, now: event.now, sleep }, report(event, before));
+  const kills = reportKills(event, before);
+  const memory = recordKills(before, event, kills);
+  const messages = [...kills, ...report(event, before)];
+  const run = say({ ...before, now: event.now, sleep, memory }, messages);
   switch (event.type) {
     case "said":
       return { ...run, messages: [] };
@@ -131,7 +135,9 @@ function recordExit(before: Run, exit: Exit): Run {
   switch (child.purpose.kind) {
     case "main": {
       const ended: Run = { ...run, main: "exited", mainStatus: exit.status };
-      return run.stop ? ended : stop(ended, {});
+      const reason = exit.status === 0 ? [] : reasonOf(run);
+      if (!run.stop) return stop(ended, { reason });
+      return run.stop.reason.length > 0 ? ended : { ...ended, stop: { ...run.stop, reason } };
     }
     case "runit": {
       const ended: Run = { ...run, runit: "exited" };
@@ -211,12 +217,27 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
   return Object.fromEntries([...crowd, ...records]);
 }
 
-function stop(run: Run, how: Pick<Stop, "signal" | "status">): Run {
+/** What was said of the kernel's killings; what was not is said later. */
+function recordKills({ memory }: Run, { killed, now }: Event, messages: readonly Message[]) {
+  const [{ text: told } = { text: "" }] = messages;
+  return memory && killed && told ? { ...memory, kills: killed.kills, told, toldAt: now } : memory;
+}
+
+/** The last that was said, and that processes were killed for lack of memory, if that was said just before. */
+function reasonOf({ messages, memory }: Run): ByteString[] {
+  const last = messages.length - 1;
+  return messages.map(({ text }) => text).filter((text, index) =>
+    text === memory?.told || index === last
+  );
+}
+
+function stop(run: Run, how: Partial<Pick<Stop, "signal" | "status" | "reason">>): Run {
   const { now } = run;
+  const reason = how.signal === undefined ? reasonOf(run) : [];
   return {
     ...run,
     listed: undefined,
-    stop: { askedAt: now, hurry: false, step: "startupScript", since: now, ...how },
+    stop: { askedAt: now, hurry: false, step: "startupScript", since: now, reason, ...how },
   };
 }
 
@@ -225,14 +246,16 @@ function abort(run: Run, how: Pick<Stop, "signal" | "status">): Run {
   return say(stop(run, how), [ABORTED]);
 }
 
-/** Says each warning once. */
+/** Says each warning once, unless it repeats. */
 function say(run: Run, messages: readonly Message[]): Run {
-  const fresh = messages.filter(({ level, text }, index) =>
-    level === "info" ||
+  const fresh = messages.filter(({ level, text, repeats }, index) =>
+    level === "info" || repeats ||
     !run.warned.includes(text) && messages.findIndex((other) => other.text === text) === index
   );
   if (fresh.length === 0) return run;
-  const warned = fresh.filter(({ level }) => level === "warning").map(({ text }) => text);
+  const warned = fresh.filter(({ level, repeats }) => level === "warning" && !repeats).map((
+    { text },
+  ) => text);
   return {
     ...run,
     warned: [...run.warned, ...warned],

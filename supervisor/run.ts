@@ -2,6 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, type Received, type Suspension } from "../posix/signals.ts";
 import { type Environment } from "../env/environment.ts";
 import { type Scripts, type Stage } from "./scripts.ts";
+import { type Kills, type Memory } from "./memory.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
 import { type Services } from "./services.ts";
@@ -39,6 +40,8 @@ export interface Stop {
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
+  /** Why, in the lines that were said; empty when it was asked for by a signal. */
+  reason: readonly ByteString[];
   /** Where the shutdown is, and since when. */
   step: Step;
   since: number;
@@ -57,9 +60,10 @@ export interface Ending {
   refused?: boolean;
 }
 
-/** A line for standard error; `--quiet` leaves out `info`. */
+/** A line for standard error; `--quiet` leaves out `info`, and a warning is said once unless it `repeats`. */
 export interface Message {
   level: "info" | "warning";
+  repeats?: true;
   text: ByteString;
 }
 
@@ -108,6 +112,8 @@ export interface Run {
   /** What is still to be printed, and which warnings were printed. */
   messages: readonly Message[];
   warned: readonly ByteString[];
+  /** Absent where the kernel does not count whom it kills for lack of memory. */
+  memory?: Memory;
   /** How many errors of our own there were. */
   failures: number;
   /** Whether PID 1 may sleep; whether it has just woken; or whether it woke in vain, and so does not sleep again. */
@@ -149,7 +155,7 @@ export type Action =
 
 /** What came of an action. */
 export type Event =
-  & { now: number }
+  & { now: number; killed?: Kills }
   & (
     | { type: "said" }
     | {
@@ -183,7 +189,7 @@ export type Event =
   );
 
 /** Changes with the form of a `Run`. */
-const RUN_VERSION = 3;
+const RUN_VERSION = 4;
 
 /** Reads a run that was written down; nothing if it is of another version of my_init. */
 export function readRun(text: ByteString): Run | undefined {
@@ -193,7 +199,10 @@ export function readRun(text: ByteString): Run | undefined {
 
 /** The beginning of a run. */
 export function newRun(
-  { now, pid, options, environment }: Pick<Run, "now" | "pid" | "options" | "environment">,
+  { now, pid, options, environment, memory }: Pick<
+    Run,
+    "now" | "pid" | "options" | "environment" | "memory"
+  >,
 ): Run {
   return {
     version: RUN_VERSION,
@@ -214,6 +223,7 @@ export function newRun(
     ending: {},
     messages: [],
     warned: [],
+    memory,
     failures: 0,
     sleep: "allowed",
   };
