@@ -46,6 +46,11 @@ if ("error" in options) {
   fail(options.error, options.status);
 }
 
+if (options.check) {
+  const { check } = await import("./check/check.ts");
+  check(options, parseEnvironment(readFile("/proc/self/environ")));
+}
+
 const pid = getpid();
 const note = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
 let run: Run = note === undefined ? begin(options) : wake(note, options);

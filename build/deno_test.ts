@@ -91,7 +91,7 @@ Deno.test("a base binary with another checksum is taken neither from DENORT_BIN 
   for (const it of ["deno.json", "deno.lock", "main.ts", "init.ts", "setuser.ts", "build"]) {
     await copy(join(projectFolder, it), join(project.folder, it), { overwrite: true });
   }
-  for (const it of ["env", "native", "posix", "supervisor"]) {
+  for (const it of ["check", "env", "native", "posix", "supervisor"]) {
     await Deno.symlink(join(projectFolder, it), join(project.folder, it));
   }
   const cached = join(project.folder, ".cache", `denort-${version}-${Deno.build.target}`);

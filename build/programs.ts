@@ -100,6 +100,8 @@ async function bundle(source: string): Promise<string> {
       format: "esm",
       platform: "neutral",
       charset: "utf8",
+      minifySyntax: true,
+      minifyWhitespace: true, // But not the names: error messages have them.
       define: { VERSION: JSON.stringify(version) },
       logLevel: "silent",
     });

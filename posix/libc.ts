@@ -16,7 +16,7 @@ const LIBC = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
 /** Pointers are numbers here: Deno's own pointer type demands the right to load any library. */
 const POINTER = "usize";
 
-const c = Deno.dlopen(LIBC, {
+const c = bind({
   // Memory.
   malloc: { parameters: ["usize"], result: POINTER },
   free: { parameters: [POINTER], result: "void" },
@@ -129,7 +129,28 @@ const c = Deno.dlopen(LIBC, {
   getpwuid: { parameters: ["u32"], result: POINTER },
   getgrnam: { parameters: ["buffer"], result: POINTER },
   getgrouplist: { parameters: ["buffer", "u32", "buffer", "buffer"], result: "i32" },
-}).symbols;
+});
+
+/**
+ * Binds functions of libc. For each one Deno would compile machine code, which takes it longer than all else that we do at a
+ * start, and which only V8's optimized code would call; ours never is. It compiles none for a function that has
+ * a structure among its parameters, so each gets one at the end: for C that is one argument more, which it ignores.
+ */
+function bind<S extends Record<string, Deno.ForeignFunction>>(
+  functions: S,
+): Deno.StaticForeignLibraryInterface<S> {
+  const padding = new Uint8Array(1);
+  const padded = Object.entries(functions).map(([name, { parameters, ...rest }]) =>
+    [name, { ...rest, parameters: [...parameters, { struct: ["u8"] }] }] as const
+  );
+  const { symbols } = Deno.dlopen(LIBC, Object.fromEntries(padded));
+  // deno-lint-ignore no-explicit-any
+  const call = symbols as Record<string, (...args: any[]) => any>;
+  return Object.fromEntries(
+    // deno-lint-ignore no-explicit-any
+    padded.map(([name]) => [name, (...args: any[]) => call[name](...args, padding)]),
+  ) as Deno.StaticForeignLibraryInterface<S>;
+}
 
 /** A call of the system that failed; the message says what could not be done and why. */
 export class SystemError extends Error {

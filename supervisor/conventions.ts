@@ -2,6 +2,13 @@
 
 import { SIGRTMIN } from "../posix/signals.ts";
 
+/** Where the scripts of each stage are. */
+export const SCRIPT_DIRECTORIES = {
+  startup: "/etc/my_init.d",
+  preShutdown: "/etc/my_init.pre_shutdown.d",
+  postShutdown: "/etc/my_init.post_shutdown.d",
+};
+
 /** Where runit's services are. */
 export const SERVICES = "/etc/service";
 

@@ -7,6 +7,9 @@ export interface Options {
   runit: boolean;
   killAllOnExit: boolean;
   quiet: boolean;
+  /** Whether to look for what will fail, and start nothing; `json` prints that for programs. */
+  check?: boolean;
+  json?: boolean;
   /** The main command, if there is one. */
   command: readonly ByteString[];
 }
@@ -24,10 +27,13 @@ const OPTIONS: Record<string, "help" | "version" | Partial<Options>> = {
   "--skip-runit": { runit: false },
   "--no-kill-all-on-exit": { killAllOnExit: false },
   "--quiet": { quiet: true },
+  "--check": { check: true },
+  "--json": { json: true },
 };
 
 /** The text of `--help`. */
 export const HELP = `Usage: my_init [OPTION]... [--] [COMMAND [ARGUMENT]...]
+       my_init --check [--json]
 
 The init of a container: runs the startup files, starts runit, and then runs COMMAND, or
 without one waits until it is told to stop. At the end it shuts everything down in order.
@@ -42,6 +48,10 @@ without one waits until it is told to stop. At the end it shuts everything down 
       --no-kill-all-on-exit
                           do not end the remaining processes at the end
       --quiet             print warnings and errors only
+      --check             start nothing, but look for what is wrong with scripts, services,
+                          cron tables and the environment; status 1 if something will fail.
+                          For RUN my_init --check at the end of a Dockerfile
+      --json              print what --check has found as JSON
 
 Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT
 `;
@@ -81,7 +91,13 @@ export function readOptions(words: readonly ByteString[]): CommandLine {
     if (typeof found === "string") return found;
     Object.assign(options, found);
   }
-  if (!options.runit && options.command.length === 0) {
+  if (options.check && options.command.length > 0) {
+    return { error: "my_init: --check runs no command; leave it out", status: 2 };
+  }
+  if (options.json && !options.check) {
+    return { error: "my_init: --json is for --check; give both, or none", status: 2 };
+  }
+  if (!options.check && !options.runit && options.command.length === 0) {
     return {
       error: "*** When --skip-runit is given, you must also pass a main command.",
       status: 1,

@@ -244,6 +244,12 @@ function secondsUntilSleep({ environment, stop, sleep }: Run): number {
 }
 
 /**
+ * How long to let ends gather, for each child that may be the one that has ended. To ask for each of hundreds, and to decide
+ * anew, for every single end would take longer than the ends do.
+ */
+const SECONDS_PER_CHILD = 20e-6;
+
+/**
  * The only reaper. Waits for signals, the end of children, files that can be read, or a time; of these, the first that comes.
  * Signals stay pending until they are taken one by one, and children until they are reaped: between two looks nothing is
  * lost. SIGCHLD is taken before the children are reaped, so that one that ends after that ends the next wait.
@@ -254,8 +260,9 @@ function wait(
 ): Outcome {
   let sleepsAt = files.length === 0 ? monotonicSeconds() + secondsUntilSleep(run) : Infinity;
   let readable: readonly number[] = [];
+  const gatherSeconds = (which?.length ?? 0) * SECONDS_PER_CHILD;
   for (;;) {
-    const received = waitForSignal(SIGNALS_TO_US, 0);
+    const received = waitForSignal(SIGNALS_TO_US, gatherSeconds);
     if (received) return { type: "received", received };
     waitForSignal(CHILD, 0);
     const outcome = which ? reapThese(which) : reapAll(run);

@@ -1,7 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { listDirectory, mayExecute, stat, SystemError } from "../posix/libc.ts";
 import { type Environment, get } from "../env/environment.ts";
-import { ENABLE_INSECURE_KEY } from "./conventions.ts";
+import { ENABLE_INSECURE_KEY, SCRIPT_DIRECTORIES } from "./conventions.ts";
 import { type Options } from "./options.ts";
 
 /** When scripts are run, as `MY_INIT_STAGE` tells them. */
@@ -13,23 +13,19 @@ export interface Scripts {
   warnings: readonly ByteString[];
 }
 
-const DIRECTORIES = {
-  startup: "/etc/my_init.d",
-  preShutdown: "/etc/my_init.pre_shutdown.d",
-  postShutdown: "/etc/my_init.post_shutdown.d",
-};
-
 /** Finds the scripts of a stage: executable files, by name; hidden ones are left out. */
 export function findScripts(stage: Stage, options: Options, environment: Environment): Scripts {
   const warnings: ByteString[] = [];
-  if (stage !== "startup") return { paths: executables(DIRECTORIES[stage], warnings), warnings };
+  if (stage !== "startup") {
+    return { paths: executables(SCRIPT_DIRECTORIES[stage], warnings), warnings };
+  }
   const paths: ByteString[] = [];
   if (options.enableInsecureKey) {
     if (stat(ENABLE_INSECURE_KEY)) paths.push(ENABLE_INSECURE_KEY);
     else warnings.push(`Cannot enable the insecure key: there is no ${ENABLE_INSECURE_KEY}`);
   }
   if (options.startupFiles) {
-    const directory = get(environment, "ENV_INIT_DIRECTORY") ?? DIRECTORIES.startup;
+    const directory = get(environment, "ENV_INIT_DIRECTORY") ?? SCRIPT_DIRECTORIES.startup;
     paths.push(...executables(directory, warnings), ...executable("/etc/rc.local", warnings));
   }
   return { paths, warnings };

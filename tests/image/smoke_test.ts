@@ -21,6 +21,9 @@ Deno.test("on this base everything works that the image is for", async (test) =>
   await using container = await startContainer([], { from: image.name });
   await container.booted();
 
+  await test.step("my_init --check finds no fault in it", async () => {
+    assertEquals(await container.sh("my_init --check"), "All is well.\n");
+  });
   await test.step("a service runs as its user", async () => {
     await until(async () =>
       (await container.exec("pgrep", "-xu", "memcache", "memcached")).status === 0

@@ -16,6 +16,8 @@ Deno.test("--help and -h print the usage on standard output and start nothing", 
         "--skip-runit",
         "--no-kill-all-on-exit",
         "--quiet",
+        "--check",
+        "--json",
       ]
     ) assertStringIncludes(stdout, word);
   }
@@ -78,6 +80,22 @@ Deno.test("an unambiguous beginning of an option will do, as it always did", asy
   const { status, stdout, stderr } = await runInit(["--qu", "--skip-r", "--", "echo", "x"]);
   assertEquals([status, stdout, stderr], [0, "x\n", ""]);
   assertEquals((await runInit(["--skip", "--", "echo", "x"])).status, 2);
+});
+
+Deno.test("--check starts nothing, and says what would fail", async () => {
+  const files = {
+    "/etc/my_init.d/1_first": "#!/bin/sh\necho started\n",
+    "/etc/my_init.d/2_second": "#!/bin/nosuch\n",
+  };
+  const { status, stdout, stderr } = await runInit(["--check"], { files });
+  const found = "/etc/my_init.d/2_second:1: error: the interpreter /bin/nosuch does not exist; " +
+    "install it, or correct the first line\n1 error.\n";
+  assertEquals([status, stdout, stderr], [1, found, ""]);
+  const elsewhere = { files, env: { ENV_INIT_DIRECTORY: "/mnt" } };
+  assertEquals((await runInit(["--check"], elsewhere)).status, 0);
+  assertEquals((await runInit(["--check", "--skip-startup-files"], { files })).status, 0);
+  const both = await runInit(["--check", "--", "ls"], { files });
+  assertEquals([both.status, both.stdout], [2, ""]);
 });
 
 Deno.test("--quiet leaves nothing but what the command prints", async () => {

@@ -1,7 +1,7 @@
 // README.md itself
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { derive, image, startContainer } from "../support/container.ts";
+import { derive, image, runContainer, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
 import { typed } from "../support/reader.ts";
@@ -34,6 +34,21 @@ Deno.test("what README.md tells to write into a Dockerfile makes the image that 
   assertStringIncludes(environment.stdout, "MY_NAME='Apachai Hopachai'");
   assertStringIncludes(await container.sh("cat /root/.ssh/authorized_keys"), "reader");
   assertStringIncludes(await container.sh("sv status sshd"), "run: sshd");
+});
+
+Deno.test("my_init --check says what README.md shows", async () => {
+  const [shown] = blocks("text");
+  const script = [
+    "cd /etc/service; mkdir cache worker",
+    "printf '#!/bin/sh\nexec memcached -d\n' >cache/run",
+    "printf '#!/bin/sh\ncd /app\npython3 worker.py\n' >worker/run",
+    "chmod +x */run",
+    "printf '#!/bin/sh\n' >/etc/my_init.d/10_migrate",
+    "printf '@daily root backup\n' >/etc/cron.d/backup.job",
+    "exec my_init --check",
+  ].join("; ");
+  const { status, stdout } = await runContainer(["sh", "-c", script]);
+  assertEquals([status, stdout], [1, shown]);
 });
 
 const commands = [...text.matchAll(/^ {4}(docker run .*)$/gm)].map(([, command]) => command);

@@ -67,6 +67,25 @@ Deno.test("readOptions() refuses an unknown or ambiguous option, and --skip-runi
   });
 });
 
+Deno.test("readOptions() takes --check alone, with --json, --quiet and what to leave out", () => {
+  assertEquals(readOptions(["--check"]), { ...defaults, check: true });
+  assertEquals(readOptions(["--check", "--json", "--quiet", "--skip-runit"]), {
+    ...defaults,
+    check: true,
+    json: true,
+    quiet: true,
+    runit: false,
+  });
+  assertEquals(readOptions(["--check", "--", "ls"]), {
+    error: "my_init: --check runs no command; leave it out",
+    status: 2,
+  });
+  assertEquals(readOptions(["--json"]), {
+    error: "my_init: --json is for --check; give both, or none",
+    status: 2,
+  });
+});
+
 Deno.test("readOptions() understands --help and --version", () => {
   assertEquals(readOptions(["-h"]), "help");
   assertEquals(readOptions(["--quiet", "--help"]), "help");

@@ -1,0 +1,105 @@
+import { type ByteString } from "../posix/bytes.ts";
+import { listDirectory, lstat, readFile, stat, SystemError } from "../posix/libc.ts";
+import { type Environment, get, pathOf } from "../env/environment.ts";
+import { SCRIPT_DIRECTORIES, SERVICES } from "../supervisor/conventions.ts";
+import { type Options } from "../supervisor/options.ts";
+import { CRONTAB, PARTS, TABLES } from "./cron.ts";
+import { CONFIGURATIONS } from "./daemons.ts";
+import { ENVIRONMENT } from "./environment.ts";
+import { type Image, type Node } from "./image.ts";
+import { interpreterOf, pathsOf, RC_LOCAL } from "./scripts.ts";
+
+/** No script or table has more; what is larger is not looked at. */
+const LARGEST = 1_000_000;
+
+/** Reads all of this image that is looked at, and names what this user may not read. */
+export function readImage(
+  options: Options,
+  environment: Environment,
+): { image: Image; unread: ByteString[] } {
+  const nodes: Record<ByteString, Node> = {};
+  const unread: ByteString[] = [];
+  const attempt = <T>(path: ByteString, act: () => T): T | undefined => {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      unread.push(path);
+    }
+  };
+  const look = (path: ByteString): Node | undefined => {
+    if (nodes[path]) return nodes[path];
+    const status = stat(path);
+    if (status) nodes[path] = status;
+    else if (lstat(path)) nodes[path] = { type: "nothing", mode: 0, uid: 0 };
+    return nodes[path];
+  };
+  const read = (path: ByteString) => {
+    const node = look(path);
+    if (node?.type === "file") node.text = attempt(path, () => readText(path));
+  };
+  const list = (directory: ByteString): ByteString[] => {
+    const node = look(directory);
+    if (node?.type !== "directory") return [];
+    node.names = attempt(directory, () => listDirectory(directory));
+    const paths = (node.names ?? []).map((name) => `${directory}/${name}`);
+    paths.forEach(look);
+    return paths;
+  };
+  const readAll = (directory: ByteString) => list(directory).forEach(read);
+
+  const startup = options.startupFiles
+    ? get(environment, "ENV_INIT_DIRECTORY") ?? SCRIPT_DIRECTORIES.startup
+    : undefined;
+  if (startup !== undefined) {
+    readAll(startup);
+    read(RC_LOCAL);
+  }
+  for (const directory of [SCRIPT_DIRECTORIES.preShutdown, SCRIPT_DIRECTORIES.postShutdown]) {
+    readAll(directory);
+  }
+  if (options.runit) {
+    readAll(SERVICES);
+    for (const service of list(SERVICES)) {
+      for (const it of [service, `${service}/log`, `${service}/control`]) readAll(it);
+    }
+  }
+  for (const directory of [TABLES, ...PARTS]) readAll(directory);
+  list(ENVIRONMENT); // Names only: the values may be secrets.
+  for (const file of [CRONTAB, ...CONFIGURATIONS]) read(file);
+
+  const searchPath = pathOf(environment).split(":").map((it) => it || ".");
+  for (const { text } of Object.values(nodes)) {
+    if (!text?.startsWith("#!")) continue;
+    const interpreter = interpreterOf(text);
+    if (interpreter) pathsOf(interpreter, searchPath).forEach(look);
+    for (const [file] of text.matchAll(/\/[\w/.-]+\.(conf|cnf|cfg|ini)\b/g)) read(file);
+  }
+  const { users, groups } = readNames();
+  return { image: { nodes, startup, services: options.runit, users, groups, searchPath }, unread };
+}
+
+/** The content, or of a binary its beginning. */
+function readText(path: ByteString): ByteString {
+  const beginning = readFile(path, 256);
+  return beginning.includes("\0") ? beginning : readFile(path, LARGEST);
+}
+
+/** The names of users and groups, as long as the files are the only place where they are. */
+function readNames(): { users?: ByteString[]; groups?: ByteString[] } {
+  const lines = (path: ByteString) => {
+    try {
+      return readFile(path).split("\n");
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
+  };
+  const sources = (lines("/etc/nsswitch.conf") ?? [])
+    .filter((it) => /^\s*(passwd|group):/.test(it)).join(" ")
+    .replace(/#.*|\[[^\]]*\]|(passwd|group):/g, " ").split(/\s+/).filter((it) => it !== "");
+  if (!sources.every((it) => ["files", "compat", "systemd"].includes(it))) return {};
+  const names = (path: ByteString) =>
+    lines(path)?.map((it) => it.split(":")[0]).filter((it) => it !== "");
+  return { users: names("/etc/passwd"), groups: names("/etc/group") };
+}
