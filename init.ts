@@ -19,7 +19,6 @@ import { allSignalsBut, FAULTS, SIGNALS } from "./posix/signals.ts";
 import { parseEnvironment } from "./env/environment.ts";
 import { NOTE_FILE, readNote } from "./supervisor/asleep.ts";
 import { writeLastWords } from "./supervisor/last_words.ts";
-import { beginToCount } from "./supervisor/memory.ts";
 import { HELP, type Options, readOptions } from "./supervisor/options.ts";
 import { newRun, readRun, type Run } from "./supervisor/run.ts";
 import { next } from "./supervisor/next.ts";
@@ -82,7 +81,7 @@ function wake(note: { state: ByteString } | "another version", options: Options)
 
 function atItsBeginning(options: Options): Run {
   const environment = parseEnvironment(readFile("/proc/self/environ"));
-  return newRun({ now: monotonicSeconds(), pid, options, environment, memory: beginToCount() });
+  return newRun({ now: monotonicSeconds(), pid, options, environment });
 }
 
 function fail(reason: ByteString, status: number): never {

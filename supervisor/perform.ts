@@ -35,7 +35,7 @@ import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { SERVICE_ENDED } from "./conventions.ts";
 import { writeLastWords } from "./last_words.ts";
-import { countKills } from "./memory.ts";
+import { beginToCount, countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
@@ -66,8 +66,16 @@ export function perform(action: Action, run: Run): Event {
   } catch (error) {
     outcome = { type: "failed", reason: String(error) };
   }
-  const killed = run.memory && mayHaveKilled(outcome, run) ? countKills(run.memory) : undefined;
-  return { ...outcome, now: monotonicSeconds(), killed };
+  const now = monotonicSeconds();
+  if (!run.memory) {
+    // While what was started runs, so that the boot does not wait for this.
+    return { ...outcome, now, counting: outcome.type === "started" ? beginToCount() : undefined };
+  }
+  return {
+    ...outcome,
+    now,
+    killed: mayHaveKilled(outcome, run) ? countKills(run.memory) : undefined,
+  };
 }
 
 /**

@@ -218,7 +218,12 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
 }
 
 /** What was said of the kernel's killings; what was not is said later. */
-function recordKills({ memory }: Run, { killed, now }: Event, messages: readonly Message[]) {
+function recordKills(
+  { memory }: Run,
+  { counting, killed, now }: Event,
+  messages: readonly Message[],
+): Run["memory"] {
+  if (counting) return counting;
   const [{ text: told } = { text: "" }] = messages;
   return memory && killed && told ? { ...memory, kills: killed.kills, told, toldAt: now } : memory;
 }

@@ -112,7 +112,7 @@ export interface Run {
   /** What is still to be printed, and which warnings were printed. */
   messages: readonly Message[];
   warned: readonly ByteString[];
-  /** Absent where the kernel does not count whom it kills for lack of memory. */
+  /** Absent before something has been started, and where the kernel does not count whom it kills for lack of memory. */
   memory?: Memory;
   /** How many errors of our own there were. */
   failures: number;
@@ -155,7 +155,7 @@ export type Action =
 
 /** What came of an action. */
 export type Event =
-  & { now: number; killed?: Kills }
+  & { now: number; counting?: Memory; killed?: Kills }
   & (
     | { type: "said" }
     | {
@@ -199,10 +199,7 @@ export function readRun(text: ByteString): Run | undefined {
 
 /** The beginning of a run. */
 export function newRun(
-  { now, pid, options, environment, memory }: Pick<
-    Run,
-    "now" | "pid" | "options" | "environment" | "memory"
-  >,
+  { now, pid, options, environment }: Pick<Run, "now" | "pid" | "options" | "environment">,
 ): Run {
   return {
     version: RUN_VERSION,
@@ -223,7 +220,6 @@ export function newRun(
     ending: {},
     messages: [],
     warned: [],
-    memory,
     failures: 0,
     sleep: "allowed",
   };

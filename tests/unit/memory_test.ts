@@ -91,7 +91,8 @@ const main = {
   ownsTerminal: false,
 };
 const running: Run = {
-  ...newRun({ now: 0, pid: 1, options, environment: [], memory }),
+  ...newRun({ now: 0, pid: 1, options, environment: [] }),
+  memory,
   children: [main],
   main: "running",
 };
