@@ -40,14 +40,23 @@ export async function runTool(main: () => Promise<void>): Promise<void> {
  * Reads the command line. `--help` shows the usage text and ends the tool; what is not listed here is a Problem.
  *
  * @param options those that take a value
+ * @param switches those that take none
  * @param words whether there may be words, too; a `command` begins with the first one and may hold options of its own
  */
-export function readCommandLine<Option extends string>(
+export function readCommandLine<Option extends string, Switch extends string>(
   usage: string,
-  { options = [], words = "none" }: { options?: Option[]; words?: "none" | "files" | "command" },
-): { words: string[]; options: { [option in Option]?: string } } {
+  { options = [], switches = [], words = "none" }: {
+    options?: Option[];
+    switches?: Switch[];
+    words?: "none" | "files" | "command";
+  },
+): {
+  words: string[];
+  options: { [option in Option]?: string };
+  switches: { [name in Switch]: boolean };
+} {
   const { _, help, ...values } = parseArgs(Deno.args, {
-    boolean: ["help"],
+    boolean: ["help", ...switches],
     alias: { help: "h" },
     string: ["_", ...options], // As they are: 007 is no number.
     stopEarly: words === "command",
@@ -62,7 +71,11 @@ export function readCommandLine<Option extends string>(
   for (const option of options) {
     if (values[option] === "") refuse(`--${option} needs a value`);
   }
-  return { words: _.map(String), options: values as { [option in Option]?: string } };
+  return {
+    words: _.map(String),
+    options: values as { [option in Option]?: string },
+    switches: values as { [name in Switch]: boolean },
+  };
 }
 
 function refuse(what: string): never {

@@ -9,7 +9,7 @@ const tools = [
   "build/image.ts",
   "tests/run.ts",
   "build/run.ts",
-  "bench/start_and_stop.ts",
+  "bench/bench.ts",
 ];
 
 async function run(tool: string, ...words: string[]) {
@@ -38,7 +38,7 @@ for (const tool of tools) {
   });
 }
 
-for (const tool of ["build/programs.ts", "build/image.ts", "bench/start_and_stop.ts"]) {
+for (const tool of ["build/programs.ts", "build/image.ts", "bench/bench.ts"]) {
   Deno.test(`${tool} refuses a word, since it takes none`, async () => {
     assertEquals(
       await run(tool, "x86_64"),

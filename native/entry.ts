@@ -4,6 +4,7 @@ import { constant, load1, syscall, text } from "./machine.ts";
 import { readOwnPath } from "./files.ts";
 import { startDeno } from "./loader.ts";
 import { allocate, isSame, length } from "./memory.ts";
+import { relay } from "./relay.ts";
 import { setuser } from "./setuser.ts";
 import { BLOCKED } from "./signals.ts";
 import { sleep } from "./sleeper.ts";
@@ -15,9 +16,12 @@ export function main(stack: bigint): void {
   // First: PID 1 loses every signal that is neither handled nor blocked, and Deno takes 30 ms to start. Blocked signals
   // wait; Deno's threads inherit the mask.
   syscall("rt_sigprocmask", SIG_BLOCK, constant(BLOCKED), 0n, 8n);
-  // Both return when something is to be decided: then it is Deno's turn.
+  // They return when something is to be decided: then it is Deno's turn.
   if (isCalled(text("setuser"))) setuser(stack);
-  else sleep();
+  else {
+    relay(stack);
+    sleep();
+  }
   // Deno panics at an argument that is not UTF-8. They are still in /proc/self/cmdline.
   dropArguments(stack);
   startDeno(stack);

@@ -1,4 +1,4 @@
-import { load1, store1, store8, syscall } from "./machine.ts";
+import { load1, load8, store1, store8, syscall } from "./machine.ts";
 
 const PROT_READ_WRITE = 3n, MAP_PRIVATE_ANONYMOUS = 0x22n;
 
@@ -24,6 +24,15 @@ export function say(words: bigint): void {
 /** Copies bytes and says where the copy ends. */
 export function copy(to: bigint, from: bigint, size: bigint): bigint {
   for (let done = 0n; done < size; done += 1n) store1(to + done, load1(from + done));
+  return to + size;
+}
+
+/**
+ * Copies bytes, eight at a time, and says where the copy ends. At both places up to 7 bytes behind the end are touched, too;
+ * the copy may begin within the first one, but not behind its beginning.
+ */
+export function move(to: bigint, from: bigint, size: bigint): bigint {
+  for (let done = 0n; done < size; done += 8n) store8(to + done, load8(from + done));
   return to + size;
 }
 

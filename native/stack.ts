@@ -3,6 +3,7 @@
 // https://articles.manugarg.com/aboutelfauxiliaryvectors
 
 import { load8, store8 } from "./machine.ts";
+import { isSame, length } from "./memory.ts";
 
 /** Keys of the auxiliary vector. getauxval(3) */
 export const AT_PHDR = 3n, AT_PAGESZ = 6n, AT_BASE = 7n, AT_ENTRY = 9n;
@@ -10,6 +11,19 @@ export const AT_PHDR = 3n, AT_PAGESZ = 6n, AT_BASE = 7n, AT_ENTRY = 9n;
 /** Where the environment begins. */
 export function environmentOf(stack: bigint): bigint {
   return stack + 8n * (load8(stack) + 2n);
+}
+
+/** The value of a variable, by `NAME=`; 0 when there is none. */
+export function valueOf(environment: bigint, name: bigint): bigint {
+  const at = placeOf(environment, name);
+  return load8(at) === 0n ? 0n : load8(at) + length(name);
+}
+
+/** Where a variable is in the environment, by `NAME=`; else its end. */
+export function placeOf(environment: bigint, name: bigint): bigint {
+  let at = environment;
+  while (load8(at) !== 0n && !isSame(load8(at), name, length(name))) at += 8n;
+  return at;
 }
 
 /** Where the value of a key is in the auxiliary vector. */

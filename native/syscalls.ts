@@ -7,6 +7,8 @@ export const syscalls = {
   kill: [62, 129],
   waitid: [247, 95],
   prctl: [157, 167],
+  clone: [56, 220],
+  setsid: [112, 157],
   // Signals and time.
   rt_sigaction: [13, 134],
   rt_sigprocmask: [14, 135],
@@ -28,6 +30,11 @@ export const syscalls = {
   fstat: [5, 80],
   faccessat: [269, 48],
   readlinkat: [267, 78],
+  chdir: [80, 49],
+  pipe2: [293, 59],
+  dup3: [292, 24],
+  fchmod: [91, 52],
+  close_range: [436, 436],
   // Users and groups.
   getegid: [108, 177],
   getresuid: [118, 148],

@@ -12,6 +12,12 @@ export const SCRIPT_DIRECTORIES = {
 /** Where runit's services are. */
 export const SERVICES = "/etc/service";
 
+/** The program that gives lines their names calls itself so. */
+export const RELAY = "relay";
+
+/** Where runsvdir finds the `runsv` that starts a relay first. */
+export const RELAYS = "/usr/lib/baseimage/relay";
+
 /** What a critical service sends when it has ended. */
 export const SERVICE_ENDED = SIGRTMIN + 5;
 

@@ -1,6 +1,8 @@
 import { SIGNALS } from "../posix/signals.ts";
 import { readTimeouts, type Timeouts } from "./timeouts.ts";
+import { RELAY } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
+import { hasRelays } from "./logs.ts";
 import {
   type Action,
   type Child,
@@ -65,6 +67,7 @@ const STEPS: Record<Step, { ninths: number; act: (run: Run, time: Time) => Actio
   postShutdown: { ninths: 8, act: runPostShutdownScripts },
   processes: { ninths: 8.8, act: endProcesses },
   kill: { ninths: 9, act: killProcesses },
+  relays: { ninths: 9, act: endRelays },
 };
 const ORDER = Object.keys(STEPS) as Step[];
 
@@ -92,8 +95,8 @@ function shutDown(run: Run, stop: Stop): Action {
   const time = { timeouts, since: stop.since, latest: stop.askedAt + overall * ninths / 9 };
   const action = act(run, time);
   if (action) return action;
-  const following = ORDER[ORDER.indexOf(stop.step) + 1];
-  return following && following !== "kill" ? { do: "begin", step: following } : exit;
+  const following = stop.step === "processes" ? "relays" : ORDER[ORDER.indexOf(stop.step) + 1];
+  return following ? { do: "begin", step: following } : exit;
 }
 
 /** A command that was to be run, and never was because of a signal, counts as ended by that. */
@@ -261,7 +264,7 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
     }
   }
   if (!run.listed) return { do: "list", which: "all" };
-  const left = run.listed.processes.filter(({ reachable }) => reachable);
+  const left = run.listed.processes.filter(isToEnd);
   if (left.length === 0) return undefined;
   if (run.now >= until) return { do: "begin", step: "kill" };
   const running = left.filter(({ pid }) => run.ending[pid]?.terminatedAt === undefined);
@@ -277,19 +280,36 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
  * repeated, since one of the processes may just be starting another.
  */
 function killProcesses(run: Run, { since }: Time): Action | undefined {
-  if (run.pid === 1) {
+  if (run.pid === 1 && (isCrowded(run) || !hasRelays(run.environment))) {
     return run.ending[-1]?.killedAt === undefined
       ? signal("kill", [-1], [SIGNALS.SIGKILL])
       : undefined;
   }
   if (!run.listed) return { do: "list", which: "all" };
-  const left = run.listed.processes.filter(({ reachable }) => reachable);
+  const left = run.listed.processes.filter(isToEnd);
   if (left.length === 0 || run.now >= since + KILL_SECONDS) return undefined;
   const pids = pidsOf(left);
   const lastKill = Math.max(...pids.map((pid) => run.ending[pid]?.killedAt ?? -Infinity));
   return lastKill < run.listed.at
     ? signal("kill", pids, [SIGNALS.SIGKILL])
     : listLater(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
+}
+
+/** A relay ends by itself, when all whose lines it carries have ended. */
+function isToEnd({ reachable, program }: ProcessInfo): boolean {
+  return reachable && program !== RELAY;
+}
+
+/** How long a relay may take for the last lines, in seconds; it ends at once unless a process holds its pipe that we cannot end. */
+const RELAY_SECONDS = 1;
+
+/** The last lines are written. */
+function endRelays(run: Run, { since, latest }: Time): Action | undefined {
+  const until = Math.min(since + RELAY_SECONDS, Math.max(latest, since + KILL_SECONDS));
+  if (!hasRelays(run.environment) || run.now >= until) return undefined;
+  if (!run.listed) return { do: "list", which: "all" };
+  const isDone = run.listed.processes.every(({ program }) => program !== RELAY);
+  return isDone ? undefined : listLater(run, POLL_SECONDS, { is: "waiting", until });
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */

@@ -33,10 +33,11 @@ import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/director
 import { type Environment, get, pathOf, toStrings, withVariables } from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
-import { SERVICE_ENDED } from "./conventions.ts";
+import { RELAY, RELAYS, SERVICE_ENDED } from "./conventions.ts";
 import { writeLastWords } from "./last_words.ts";
 import { beginToCount, countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";
+import { hasRelays, jsonLine, nameOnLines, readLogForm } from "./logs.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
 import { findEnded, prepareServices } from "./services.ts";
@@ -61,7 +62,7 @@ export function perform(action: Action, run: Run): Event {
     // A stop signal that has come meanwhile counts before anything new is started.
     const received = action.do === "start" ? waitForSignal(STOPS, 0) : undefined;
     if (received) return { type: "received", received, now: monotonicSeconds() };
-    say(announce(action, run), run.options.quiet);
+    say(announce(action, run), run);
     outcome = act(action, run);
   } catch (error) {
     outcome = { type: "failed", reason: String(error) };
@@ -101,7 +102,7 @@ function mayHaveKilled(outcome: Outcome, { children }: Run): boolean {
 function act(action: Action, run: Run): Outcome {
   switch (action.do) {
     case "say":
-      say(action.messages, run.options.quiet);
+      say(action.messages, run);
       return { type: "said" };
     case "readEnvironment":
       return readEnvironment(run);
@@ -136,9 +137,11 @@ function act(action: Action, run: Run): Outcome {
   }
 }
 
-function say(messages: readonly Message[], quiet: boolean): void {
+function say(messages: readonly Message[], { options, environment }: Run): void {
+  const isJson = readLogForm(environment) === "json";
   for (const { level, text } of messages) {
-    if (level === "warning" || !quiet) writeError(`*** ${text}`);
+    if (level !== "warning" && options.quiet) continue;
+    writeError(isJson ? jsonLine(text, new Date()) : `*** ${text}`);
   }
 }
 
@@ -160,7 +163,9 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
   const foreground = isMain && ownsTerminal();
   const isInteractive = isTerminal() || run.options.command.length === 0;
   const plain = { file: found.file, argv, envp: toStrings(environment) };
-  const program = isMain ? withSockets(plain, run.pid) : plain;
+  const ready = isMain ? withSockets(plain, run.pid) : plain;
+  const hasName = purpose.kind === "script" || isMain && !isTerminal();
+  const program = hasName ? withRelay(ready, argv[0], environment) : ready;
   const excess = findExcess(program, stackLimit());
   if (excess) return { type: "notStarted", purpose, name: argv[0], status: 126, reason: excess };
   try {
@@ -200,9 +205,25 @@ function withSockets(program: Program, ourPid: number): Program {
   };
 }
 
+/** Our own native code runs it, with a relay that gives its lines a name (native/relay.ts). */
+function withRelay(program: Program, name: ByteString, environment: Environment): Program {
+  if (!hasRelays(environment)) return program;
+  const variable = `SERVICE_LOGS=${readLogForm(environment)}`;
+  const { file, argv, envp } = program;
+  return {
+    file: "/proc/self/exe",
+    argv: [RELAY, nameOnLines(name), file, ...argv],
+    envp: envp.includes(variable) ? envp : [...envp, variable],
+  };
+}
+
 /** Scripts get their stage, and the main command if there is one. */
 function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
-  if (purpose.kind === "runit") return forServices(environment, dockersHome());
+  if (purpose.kind === "runit") {
+    const own = forServices(environment, dockersHome()), path = get(own, "PATH");
+    const isPlain = !hasRelays(environment) || path === undefined;
+    return isPlain ? own : withVariables(own, [["PATH", `${RELAYS}:${path}`]]);
+  }
   if (purpose.kind !== "script") return environment;
   const stage = { startup: "startup", preShutdown: "pre_shutdown", postShutdown: "post_shutdown" };
   return withVariables(environment, [

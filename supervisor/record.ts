@@ -10,6 +10,7 @@ import {
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
+import { logFormProblems } from "./logs.ts";
 import {
   type Child,
   childFor,
@@ -43,7 +44,8 @@ export function record(before: Run, event: Event): Run {
       return { ...run, messages: [] };
     case "environment": {
       const { environment, unwritten } = event;
-      return { ...run, environment, unwritten, directory: "current" };
+      const known: Run = { ...run, environment, unwritten, directory: "current" };
+      return logFormProblems(environment).length > 0 ? abort(known, { status: 1 }) : known;
     }
     case "scripts":
       return withScripts(run, event.stage, event.scripts.paths);

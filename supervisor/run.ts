@@ -29,7 +29,8 @@ export type Step =
   | "services"
   | "postShutdown"
   | "processes"
-  | "kill";
+  | "kill"
+  | "relays";
 
 /** The container is being taken down. */
 export interface Stop {

@@ -2,6 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, signalName, SIGNALS } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readTimeouts } from "./timeouts.ts";
+import { logFormProblems } from "./logs.ts";
 import { type Action, type Event, type Message, type Run } from "./run.ts";
 
 /** The messages before an action. Pure, as all of this file, which holds the words of a run and nothing else. */
@@ -66,7 +67,11 @@ function moreTime({ environment, stop }: Run, file = ""): Message[] {
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":
-      return [...event.warnings, ...readTimeouts(event.environment).warnings].map(warning);
+      return [
+        ...event.warnings,
+        ...readTimeouts(event.environment).warnings,
+        ...logFormProblems(event.environment),
+      ].map(warning);
     case "scripts":
       return event.scripts.warnings.map(warning);
     case "services":

@@ -1,0 +1,335 @@
+// Gives the lines of a program a name. The program is executed as this very process, so whoever has started it watches it and
+// nothing else; what it writes goes through two pipes to a process beside it, the relay, which is nobody's child, hears no
+// signal, and ends when nobody can write to the pipes any more.
+//
+// A line and its name are written at once and are no longer than PIPE_BUF, so that the kernel mixes them with nothing that
+// others write to the same pipe. What is longer becomes several lines.
+
+import { constant, load1, load4, load8, store1, store4, store8, syscall, text } from "./machine.ts";
+import { S_IFDIR, typeOf } from "./files.ts";
+import { escape, escapeAll } from "./json.ts";
+import { allocate, copyText, find, isSame, length, move, say, zero } from "./memory.ts";
+import { findProgram } from "./programs.ts";
+import { environmentOf, placeOf, valueOf } from "./stack.ts";
+import { TIME_SIZE, writeTime } from "./time.ts";
+
+const SLASH = 47n,
+  COLON = 58n,
+  NEWLINE = 10n,
+  PLUS = 43n,
+  SPACE = 32n,
+  DELETE = 127n,
+  QUESTION = 63n;
+const EINTR = 4n, EAGAIN = 11n, ENOENT = 2n;
+
+/** In which form lines are written: SERVICE_LOGS. */
+const RAW = 0n, PREFIX = 1n, JSON = 2n;
+
+/** As much as a pipe takes at once without mixing it with what others write. pipe(7) */
+const PIPE_BUF = 4096n;
+/** What is behind a message of JSON: `","partial":true}` at most, and one character that just did not fit. */
+const JSON_END = 24n;
+/** Of a longer name only so much is used: each byte can become six. */
+const LONGEST_NAME = 255n;
+/** move() and findNewline() may touch so many bytes behind the end. */
+const SLACK = 8n;
+
+/** What the relay knows of each of its two streams: numbers, and then texts. */
+const OUTPUT = 0n, // The open file that its lines are written to: 1 or 2.
+  COUNT = 8n, // How many bytes there are.
+  IS_CONTINUED = 16n, // Whether the beginning of the line has been written.
+  HEAD_SIZE = 24n,
+  HEAD = 32n, // What its lines begin with.
+  BYTES = HEAD + 2048n; // What has been read, and not yet been written.
+const MOST_BYTES = 16384n;
+const STREAM = BYTES + MOST_BYTES + SLACK;
+
+/** What it has once. */
+const POLLED = 0n, SECOND_POLLED = 8n, END = 16n, WRITTEN = 32n;
+const STREAMS = WRITTEN + PIPE_BUF + SLACK;
+const ROOM = STREAMS + 2n * STREAM;
+
+/**
+ * If this process is called for it, executes another program with a relay for its lines.
+ *
+ * As `relay NAME FILE ARGV0 [ARGUMENT]...` my_init starts it; as `runsv SERVICE` runsvdir does, which finds it in the PATH
+ * before runit's own.
+ */
+export function relay(stack: bigint): void {
+  const count = load8(stack), name = load8(stack + 16n), environment = environmentOf(stack);
+  if (count < 2n) return;
+  const called = baseName(load8(stack + 8n));
+  if (isText(called, text("runsv"))) {
+    const file = findRunsv(environment);
+    if (!hasLog(name)) addRelay(stack, called, name, environment);
+    execute(file === 0n ? called : file, stack + 8n, environment);
+  }
+  if (isText(called, text("relay")) && count >= 4n) {
+    addRelay(stack, called, name, environment);
+    execute(load8(stack + 24n), stack + 32n, environment);
+  }
+}
+
+function baseName(path: bigint): bigint {
+  let name = path;
+  for (let at = path; load1(at) !== 0n; at += 1n) {
+    if (load1(at) === SLASH) name = at + 1n;
+  }
+  return name;
+}
+
+function isText(a: bigint, b: bigint): boolean {
+  const size = length(b);
+  return length(a) === size && isSame(a, b, size);
+}
+
+/** Finds runit's own runsv, and takes the directory of this one off the PATH: it is no matter of the service's. */
+function findRunsv(environment: bigint): bigint {
+  const PATH = text("PATH="), place = placeOf(environment, PATH);
+  const end = load8(place) === 0n ? 0n : find(load8(place), COLON);
+  if (end === 0n || load1(end) === 0n) return findProgram(text("runsv"), 0n);
+  const rest = end + 1n;
+  store8(place, rest - length(PATH));
+  copyText(load8(place), PATH);
+  return findProgram(text("runsv"), rest);
+}
+
+/** Whether a service has a log of its own. */
+function hasLog(service: bigint): boolean {
+  const room = allocate(length(service) + 256n);
+  if (room === 0n) return true;
+  const path = room + 200n;
+  store1(copyText(copyText(path, service), text("/log")), 0n);
+  return typeOf(path, room) === S_IFDIR;
+}
+
+/** Executes a program with no signal blocked. It does not return. */
+function execute(file: bigint, command: bigint, environment: bigint): void {
+  const SIG_SETMASK = 2n;
+  syscall("rt_sigprocmask", SIG_SETMASK, constant(0n), 0n, 8n);
+  const result = syscall("execve", file, command, environment);
+  say(text("*** Cannot execute "));
+  say(file);
+  say(text("\n"));
+  syscall("exit_group", result === -ENOENT ? 127n : 126n);
+}
+
+/** Leads standard output and error to a relay. Where that is impossible all stays as it is. */
+function addRelay(stack: bigint, called: bigint, name: bigint, environment: bigint): void {
+  const O_CLOEXEC = 0o2000000n, WRITABLE = 0o622n;
+  const form = formIn(environment);
+  const pipes = form === RAW ? 0n : allocate(16n);
+  if (pipes === 0n) return;
+  if (syscall("pipe2", pipes, O_CLOEXEC) < 0n || syscall("pipe2", pipes + 8n, O_CLOEXEC) < 0n) {
+    return;
+  }
+  const stdout = load4(pipes + 4n), stderr = load4(pipes + 12n);
+  // A process without standard output or error has none to be named, and the pipes are in their place now.
+  if (load4(pipes) === 1n || load4(pipes) === 2n || stdout <= 2n) return;
+  if (!startRelay(stack, called, name, form, load4(pipes), load4(pipes + 8n))) return;
+  // Everyone may open them by name, as in my_init: /dev/stdout.
+  syscall("fchmod", stdout, WRITABLE);
+  syscall("fchmod", stderr, WRITABLE);
+  syscall("dup3", stdout, 1n, 0n);
+  syscall("dup3", stderr, 2n, 0n);
+}
+
+function formIn(environment: bigint): bigint {
+  const value = valueOf(environment, text("SERVICE_LOGS="));
+  if (value === 0n) return RAW;
+  if (isText(value, text("prefix"))) return PREFIX;
+  return isText(value, text("json")) ? JSON : RAW;
+}
+
+/** Starts the relay, as a child of a child that ends at once. Says whether it runs. */
+function startRelay(
+  stack: bigint,
+  called: bigint,
+  name: bigint,
+  form: bigint,
+  stdout: bigint,
+  stderr: bigint,
+): boolean {
+  const SIGCHLD = 17n, P_PID = 1n, WEXITED = 4n, PR_SET_NAME = 15n, SI_STATUS = 24n;
+  const info = allocate(128n);
+  if (info === 0n) return false;
+  const child = syscall("clone", SIGCHLD, 0n, 0n, 0n, 0n);
+  if (child < 0n) return false;
+  if (child > 0n) {
+    return syscall("waitid", P_PID, child, info, WEXITED, 0n) >= 0n &&
+      load4(info + SI_STATUS) === 0n;
+  }
+  // For everyone who looks for a runsv: this is none.
+  syscall("prctl", PR_SET_NAME, text("relay"), 0n, 0n, 0n);
+  syscall("setsid");
+  const room = allocate(ROOM);
+  if (room === 0n) syscall("exit_group", 1n);
+  const relay = syscall("clone", SIGCHLD, 0n, 0n, 0n, 0n);
+  if (relay !== 0n) syscall("exit_group", relay < 0n ? 1n : 0n);
+  prepare(room, name, form);
+  rename(stack, called, name);
+  keepOnly(stdout, stderr);
+  carry(room, form);
+  syscall("exit_group", 0n);
+  return false;
+}
+
+/** Is called `relay NAME` by `ps` from now on, and nothing else. */
+function rename(stack: bigint, called: bigint, name: bigint): void {
+  const last = load8(stack + 8n * load8(stack));
+  zero(name + length(name), last + length(last));
+  copyText(called, text("relay"));
+}
+
+/** Closes all open files but the pipes, as 0 and 3, and 1 and 2; and holds up no umount. */
+function keepOnly(stdout: bigint, stderr: bigint): void {
+  const FIRST = 4n, LAST = 0xffffffffn, MOST = 1024n;
+  syscall("dup3", stdout, 0n, 0n);
+  syscall("dup3", stderr, 3n, 0n);
+  if (syscall("close_range", FIRST, LAST, 0n) < 0n) {
+    for (let file = FIRST; file < MOST; file += 1n) syscall("close", file);
+  }
+  syscall("chdir", text("/"));
+}
+
+// ---------------------------------------------------------------------------------------------- the relay
+
+/** Makes what lines begin with. */
+function prepare(room: bigint, name: bigint, form: bigint): void {
+  for (let output = 1n; output <= 2n; output += 1n) {
+    const stream = room + STREAMS + (output - 1n) * STREAM;
+    store8(stream + OUTPUT, output);
+    const head = stream + HEAD;
+    let size = length(name);
+    if (size > LONGEST_NAME) size = LONGEST_NAME;
+    let at = head;
+    if (form === PREFIX) {
+      for (let done = 0n; done < size; done += 1n) {
+        const byte = load1(name + done);
+        store1(at, byte < SPACE || byte === DELETE ? QUESTION : byte);
+        at += 1n;
+      }
+      at = copyText(at, text(" | "));
+    } else {
+      at = copyText(at, text('{"time":"')) + TIME_SIZE;
+      at = copyText(at, text('","service":"'));
+      at = escapeAll(at, name, name + size, room + END);
+      at = copyText(at, text('","stream":"std'));
+      at = copyText(at, output === 1n ? text("out") : text("err"));
+      at = copyText(at, text('","message":"'));
+    }
+    store8(stream + HEAD_SIZE, at - head);
+  }
+  const POLLIN = 1n;
+  store4(room + POLLED, 0n);
+  store4(room + POLLED + 4n, POLLIN);
+  store4(room + SECOND_POLLED, 3n);
+  store4(room + SECOND_POLLED + 4n, POLLIN);
+}
+
+/** Reads and writes until both pipes have come to their end. */
+function carry(room: bigint, form: bigint): void {
+  let left = 2n;
+  while (left > 0n) {
+    const ready = syscall("ppoll", room + POLLED, 2n, 0n, 0n, 8n);
+    if (ready < 0n && ready !== -EINTR) return;
+    for (let index = 0n; index < 2n; index += 1n) {
+      const polled = room + POLLED + 8n * index;
+      // The lower half of these 4 bytes is what was asked for.
+      const isReady = ready > 0n && load4(polled + 4n) > 0xffffn;
+      if (isReady && !take(room, form, index, load4(polled))) {
+        store4(polled, -1n);
+        left -= 1n;
+      }
+    }
+  }
+}
+
+/** Reads once from a stream and writes what can be written. Says whether there may be more. */
+function take(room: bigint, form: bigint, index: bigint, file: bigint): boolean {
+  const stream = room + STREAMS + index * STREAM;
+  const count = load8(stream + COUNT);
+  const got = syscall("read", file, stream + BYTES + count, MOST_BYTES - count);
+  if (got === -EINTR || got === -EAGAIN) return true;
+  if (form === JSON) writeTime(stream + HEAD + 9n, room + END);
+  if (got > 0n) store8(stream + COUNT, count + got);
+  writeLines(room, form, stream, got <= 0n);
+  return got > 0n;
+}
+
+/** Writes all whole lines of a stream, and at the end of it the last one, too. The rest is kept. */
+function writeLines(room: bigint, form: bigint, stream: bigint, isEnd: boolean): void {
+  const written = room + WRITTEN, output = load8(stream + OUTPUT), head = load8(stream + HEAD_SIZE);
+  const end = stream + BYTES + load8(stream + COUNT);
+  let at = stream + BYTES, to = written;
+  while (at < end) {
+    const lineEnd = findNewline(at, end);
+    // More may come. But where that is not possible, or so much is there, a part of the line is written.
+    if (lineEnd === end && !isEnd && end - at <= PIPE_BUF) break;
+    const most = form === JSON ? head + 6n * (lineEnd - at) + JSON_END : head + (lineEnd - at) + 1n;
+    if (to > written && to + most > written + PIPE_BUF) {
+      write(output, written, to);
+      to = written;
+    }
+    to = move(to, stream + HEAD, head);
+    if (form === JSON) {
+      at = escape(to, written + PIPE_BUF - JSON_END, at, lineEnd, room + END);
+      to = load8(room + END);
+      to = copyText(to, at < lineEnd ? text('","partial":true}') : text('"}'));
+    } else {
+      if (load8(stream + IS_CONTINUED) !== 0n) store1(to - 2n, PLUS);
+      const piece = pieceOf(at, lineEnd, written + PIPE_BUF - 1n - to);
+      to = move(to, at, piece);
+      at += piece;
+    }
+    store1(to, NEWLINE);
+    to += 1n;
+    store8(stream + IS_CONTINUED, at < lineEnd ? 1n : 0n);
+    if (at === lineEnd) at += 1n;
+  }
+  write(output, written, to);
+  const rest = at < end ? end - at : 0n;
+  if (at > stream + BYTES) move(stream + BYTES, at, rest);
+  store8(stream + COUNT, rest);
+}
+
+/** How much of a line there is room for: no character of several bytes is divided. */
+function pieceOf(line: bigint, end: bigint, room: bigint): bigint {
+  if (end - line <= room) return end - line;
+  for (let piece = room; piece > room - 4n; piece -= 1n) {
+    if ((load1(line + piece) & 0xc0n) !== 0x80n) return piece;
+  }
+  return room;
+}
+
+/** Where the next newline is, or the end. */
+function findNewline(from: bigint, end: bigint): bigint {
+  const NEWLINES = 0x0a0a0a0an, LOW = 0x7f7f7f7fn, HIGH = 0x80808080n;
+  let at = from;
+  while (at < end) {
+    // A byte is 0 when neither its lower 7 bits nor its highest one are set.
+    const difference = load4(at) ^ NEWLINES;
+    if (((((difference & LOW) + LOW) | difference) & HIGH) !== HIGH) break;
+    at += 4n;
+  }
+  while (at < end && load1(at) !== NEWLINE) at += 1n;
+  return at < end ? at : end;
+}
+
+/** Writes wholly, unless nobody can read any more: then it is lost, but the program may go on. */
+function write(output: bigint, from: bigint, end: bigint): void {
+  const POLLOUT = 4n;
+  let at = from;
+  while (at < end) {
+    const count = syscall("write", output, at, end - at);
+    if (count === -EAGAIN) {
+      const polled = allocate(8n); // Only where somebody has made the output a non-blocking one.
+      if (polled === 0n) return;
+      store4(polled, output);
+      store4(polled + 4n, POLLOUT);
+      syscall("ppoll", polled, 1n, 0n, 0n, 8n);
+      syscall("munmap", polled, 8n);
+    } else if (count > 0n) at += count;
+    else if (count !== -EINTR) return;
+  }
+}
