@@ -23,6 +23,7 @@ const c = bind({
   strlen: { parameters: [POINTER], result: "usize" },
   copyOut: { name: "memcpy", parameters: ["buffer", POINTER, "usize"], result: POINTER },
   copyIn: { name: "memcpy", parameters: [POINTER, "buffer", "usize"], result: POINTER },
+  madvise: { parameters: [POINTER, "usize", "i32"], result: "i32" },
   __errno_location: { parameters: [], result: POINTER },
   strerror: { parameters: ["i32"], result: POINTER },
   // Processes.
@@ -207,6 +208,36 @@ function keep(text: ByteString): bigint {
   const copy = c.malloc(BigInt(bytes.length));
   c.copyIn(copy, bytes, BigInt(bytes.length));
   return copy;
+}
+
+/** Where the code and the constants of Deno are: [address, length]. */
+let code: [bigint, bigint][] | undefined;
+
+/**
+ * Takes the code of Deno out of our memory. What is needed of it comes back from the page cache, at a microsecond a
+ * page; the rest does not make us the largest process, which is the one that the kernel kills for lack of memory.
+ * madvise(2)
+ */
+export function releaseCode(): void {
+  const MADV_DONTNEED = 4;
+  code ??= findCode();
+  for (const [address, length] of code) c.madvise(address, length, MADV_DONTNEED);
+}
+
+/** Only what is never written to, constants too: these lie before the code. What the loader has changed lies behind it. */
+function findCode(): [bigint, bigint][] {
+  const program = readLink("/proc/self/exe");
+  const maps = readFile("/proc/self/maps").split("\n").flatMap((line) => {
+    const [, from, to, access, path] = line.match(/^(\w+)-(\w+) (\S+) \S+ \S+ \S+ +(.*)$/) ?? [];
+    return path === program && path !== undefined ? [{ from, to, access }] : [];
+  });
+  const end = maps.findIndex(({ access }) => access === "r-xp");
+  return maps.slice(0, end + 1).filter(({ access }) => !access.includes("w")).map(
+    ({ from, to }) => {
+      const [first, last] = [BigInt(`0x${from}`), BigInt(`0x${to}`)];
+      return [first, last - first];
+    },
+  );
 }
 
 // ------------------------------------------------------------------------------------------- processes

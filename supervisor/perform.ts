@@ -9,6 +9,7 @@ import {
   type Program,
   readFile,
   reap,
+  releaseCode,
   signalSet,
   spawn,
   stackLimit,
@@ -304,6 +305,7 @@ function wait(
       fallAsleep(until, run);
       sleepsAt = Infinity; // It was not possible.
     }
+    if (!run.stop && (run.main === "running" || run.runit === "running")) releaseCode();
     const signals = which?.length === 0 ? SIGNALS_TO_US : ALL;
     readable = waitForAny(signals, files, Math.min(until, sleepsAt) - now);
   }
