@@ -210,13 +210,12 @@ function keep(text: ByteString): bigint {
   return copy;
 }
 
-/** Where the code and the constants of Deno are: [address, length]. */
+/** Where Deno's code and constants are: addresses and lengths. */
 let code: [bigint, bigint][] | undefined;
 
 /**
- * Takes the code of Deno out of our memory. What is needed of it comes back from the page cache, at a microsecond a
- * page; the rest does not make us the largest process, which is the one that the kernel kills for lack of memory.
- * madvise(2)
+ * Takes Deno's code out of our memory. What is needed of it comes back from the page cache, and the rest does not make us
+ * the largest process, which is the one that the kernel kills for lack of memory. madvise(2)
  */
 export function releaseCode(): void {
   const MADV_DONTNEED = 4;
@@ -224,20 +223,26 @@ export function releaseCode(): void {
   for (const [address, length] of code) c.madvise(address, length, MADV_DONTNEED);
 }
 
-/** Only what is never written to, constants too: these lie before the code. What the loader has changed lies behind it. */
+/** Only what is never changed: the first mappings of our file, up to the code. What the loader has changed lies behind it. */
 function findCode(): [bigint, bigint][] {
   const program = readLink("/proc/self/exe");
-  const maps = readFile("/proc/self/maps").split("\n").flatMap((line) => {
+  const ours = readMaps().split("\n").flatMap((line) => {
     const [, from, to, access, path] = line.match(/^(\w+)-(\w+) (\S+) \S+ \S+ \S+ +(.*)$/) ?? [];
-    return path === program && path !== undefined ? [{ from, to, access }] : [];
+    const [start, end] = [BigInt(`0x${from ?? 0}`), BigInt(`0x${to ?? 0}`)];
+    return path !== undefined && path === program ? [{ start, length: end - start, access }] : [];
   });
-  const end = maps.findIndex(({ access }) => access === "r-xp");
-  return maps.slice(0, end + 1).filter(({ access }) => !access.includes("w")).map(
-    ({ from, to }) => {
-      const [first, last] = [BigInt(`0x${from}`), BigInt(`0x${to}`)];
-      return [first, last - first];
-    },
-  );
+  const upToCode = ours.slice(0, 1 + ours.findIndex(({ access }) => access === "r-xp"));
+  return upToCode.every(({ access }) => !access.includes("w"))
+    ? upToCode.map(({ start, length }) => [start, length])
+    : [];
+}
+
+function readMaps(): ByteString {
+  try {
+    return readFile("/proc/self/maps");
+  } catch {
+    return ""; // Then we keep it.
+  }
 }
 
 // ------------------------------------------------------------------------------------------- processes

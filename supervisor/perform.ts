@@ -279,6 +279,9 @@ function secondsUntilSleep({ environment, stop, sleep }: Run): number {
  */
 const SECONDS_PER_CHILD = 20e-6;
 
+/** How long it waits before it gives its code back: not for each of many orphans. */
+const RELEASE_AFTER_SECONDS = 0.02;
+
 /**
  * The only reaper. Waits for signals, the end of children, files that can be read, or a time; of these, the first that comes.
  * Signals stay pending until they are taken one by one, and children until they are reaped: between two looks nothing is
@@ -289,6 +292,7 @@ function wait(
   run: Run,
 ): Outcome {
   let sleepsAt = files.length === 0 ? monotonicSeconds() + secondsUntilSleep(run) : Infinity;
+  let releasesAt = run.stop ? Infinity : monotonicSeconds() + RELEASE_AFTER_SECONDS;
   let readable: readonly number[] = [];
   const gatherSeconds = (which?.length ?? 0) * SECONDS_PER_CHILD;
   for (;;) {
@@ -305,9 +309,12 @@ function wait(
       fallAsleep(until, run);
       sleepsAt = Infinity; // It was not possible.
     }
-    if (!run.stop && (run.main === "running" || run.runit === "running")) releaseCode();
+    if (releasesAt <= now) {
+      releaseCode();
+      releasesAt = Infinity;
+    }
     const signals = which?.length === 0 ? SIGNALS_TO_US : ALL;
-    readable = waitForAny(signals, files, Math.min(until, sleepsAt) - now);
+    readable = waitForAny(signals, files, Math.min(until, sleepsAt, releasesAt) - now);
   }
 }
 

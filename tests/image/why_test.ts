@@ -5,10 +5,10 @@ import { derive, runContainer, startContainer } from "../support/container.ts";
 import { script } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
-/** More than twice of what PID 1 has while it is awake, so that it is not the one whom the kernel takes. */
-const LIMIT = ["-m", "128m", "--memory-swap", "128m"];
+/** So little that PID 1 would be the largest process, whom the kernel takes, if it kept its code while it waits. */
+const LIMIT = ["-m", "48m", "--memory-swap", "48m"];
 const EAT = '$x = "a" x 400_000_000';
-const remedy = "killed for lack of memory: the container may use 128 MiB; give it more " +
+const remedy = "killed for lack of memory: the container may use 48 MiB; give it more " +
   "(docker run -m), or let its programs use less, by their own settings\n";
 
 /** A file where Kubernetes has one, which every user may write to. Dispose of it, and it is gone. */
