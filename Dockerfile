@@ -23,8 +23,8 @@ RUN machine=${TARGETARCH:-amd64}; \
     }; \
     /bd_build/build.sh
 
-# After the system, because they change most often. my_init and setuser are one file, and stay so in one COPY.
-# The stars let BuildKit, which looks for all files first, come as far as the message above.
+# After the system, because they change most often. my_init and setuser are one file (hard links); one COPY keeps that.
+# BuildKit first looks for all files that COPY names, but patterns may match nothing: so it comes to the message above.
 COPY dist*/${TARGETARCH:-amd64}* /sbin/
 
 ENV DEBIAN_FRONTEND=teletype \

@@ -70,7 +70,7 @@ function begin(options: Options): Run {
   return atItsBeginning(options);
 }
 
-/** Continues from what PID 1 has written down before it slept. */
+/** Continues from the note that PID 1 wrote before it slept. */
 function wake(note: { state: ByteString } | "another version", options: Options): Run {
   closeFile(NOTE_FILE);
   const run = note === "another version" ? undefined : readRun(note.state);

@@ -86,9 +86,9 @@ try {
 }
 
 /**
- * The user of this name or number. A number that nobody has is a user too, with no home and the caller's group. For root
- * that is group 0, as with `docker run -u 12345` and gosu: images that may run as any user (OpenShift's rule)
- * make their files writable for group 0, and would not work with any other.
+ * Finds the user of this name or number. A number that nobody has is accepted, too: it gets the home `/` and the caller's
+ * group. For root that is group 0, as with `docker run -u 12345` and gosu: images that run as any user (OpenShift's rule)
+ * make their files writable for group 0, and would not work with another.
  */
 function chooseUser(name: ByteString, callersGid: number): User & { known: boolean } {
   const uid = parseId(name);
@@ -102,7 +102,7 @@ function chooseGroup(name: ByteString): number {
   return findGroup(name) ?? parseId(name) ?? fail(`group ${name} not found`);
 }
 
-/** Reads a uid or gid; the greatest number of 32 bits means "no change" to the system, and is none. */
+/** Reads a uid or gid. The greatest number of 32 bits is none: it means "no change" to the kernel. */
 function parseId(text: string): number | undefined {
   const id = /^\d+$/.test(text) ? Number(text) : Infinity;
   return id < 0xffffffff ? id : undefined;

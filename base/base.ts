@@ -1,6 +1,6 @@
 // Gets the image that ours is built on. Called by build/image.ts.
-// Afterwards: docker has it. Where it cannot be pulled it was made from the distribution's own archive, signatures
-// checked, with all updates.
+// Afterwards: docker has it. If it could not be pulled, it was made from the distribution's archive, with checked
+// signatures and all updates.
 
 import $ from "@david/dax";
 import { join } from "@std/path";
@@ -28,7 +28,7 @@ const distributions = {
     security: onArm ? "http://ports.ubuntu.com/ubuntu-ports" : "http://security.ubuntu.com/ubuntu",
     components: ["main", "restricted", "universe", "multiverse"],
     keyring: ubuntuKeyring,
-    script: "gutsy", // debootstrap's, for all releases since: also for those that are younger than debootstrap
+    script: "gutsy", // debootstrap's script for all later releases, also for those that are newer than debootstrap
   },
   debian: {
     archive: "http://deb.debian.org/debian",
@@ -41,7 +41,7 @@ const distributions = {
 
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
-/** The keys of all Ubuntu releases from 16.04 on; Debian has no package of them. */
+/** The package with the keys of all Ubuntu releases from 16.04 on; Debian does not have it. */
 const ubuntuKeys = {
   path: "pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb",
   sha256: "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8",
@@ -57,13 +57,15 @@ export async function ensureBase(image: string): Promise<void> {
   const release = findRelease(image);
   if (!release) {
     const others = Object.keys(releases).join(", ");
-    throw new Problem(`${reason}; set BASE_IMAGE to another, or to what can be made: ${others}`);
+    throw new Problem(
+      `${reason}; set BASE_IMAGE to another one, or to one that can be made here: ${others}`,
+    );
   }
   if (Deno.uid() !== 0) throw new Problem(`${reason}; run this as root, which can make it`);
   await makeBase(image, release);
 }
 
-/** Throws a Problem if nothing can be built on the base. */
+/** Throws a Problem if the image cannot be built on this base. */
 export async function requireFitBase(image: string): Promise<void> {
   const reasons: Record<number, string> = {
     10: "it has /sbin/my_init already: choose what that image was built on",
@@ -84,13 +86,13 @@ async function hasImage(image: string): Promise<boolean> {
   return inspect.code === 0;
 }
 
-/** By version (ubuntu:16.04) or by codename (ubuntu:xenial). */
+/** Finds a release by its version (ubuntu:16.04) or its codename (ubuntu:xenial). */
 function findRelease(image: string): Release | undefined {
   return releases[image] ??
     Object.values(releases).find((it) => image === `${it.distribution}:${it.codename}`);
 }
 
-/** Makes an image of the release, from what the archive has of it today, whether docker has one or not. */
+/** Makes an image of the release from what the archive has today, even if docker has one already. */
 export async function makeBase(image: string, release: Release): Promise<void> {
   await ensureProgram("debootstrap");
   await ensureProgram("gpgv");
@@ -102,7 +104,7 @@ export async function makeBase(image: string, release: Release): Promise<void> {
     const root = join(folder, "root");
     await runQuietly({
       command: [
-        ...["unshare", "--mount"], // What debootstrap mounts is gone with it, even if it is killed.
+        ...["unshare", "--mount"], // What debootstrap mounts goes away with it, even if it is killed.
         "debootstrap",
         "--variant=minbase",
         `--components=${components.filter((it) => it === "main" || it === "universe").join()}`,
@@ -120,7 +122,7 @@ export async function makeBase(image: string, release: Release): Promise<void> {
   });
 }
 
-/** Leaves the settings of apt in /update, for the update alone. */
+/** Writes the settings of apt to /update. They are used by update() only. */
 async function prepareUpdate(root: string, release: Release): Promise<void> {
   const folder = join(root, "update");
   await Deno.mkdir(folder);
@@ -132,12 +134,12 @@ async function prepareUpdate(root: string, release: Release): Promise<void> {
     join(folder, "apt.conf"),
     `Dir::Etc::SourceList "/update/sources.list";
      Acquire::https::CaInfo "/update/certificates.crt";
-     Acquire::http::AllowRedirect "false"; // The first day's apt believes too much of what comes with one, CVE-2019-3462.`,
+     Acquire::http::AllowRedirect "false"; // The oldest apt of a release trusts what a redirect contains, CVE-2019-3462.`,
   );
   await $`chmod -R a+rX ${folder}`; // apt reads them as a user of its own.
 }
 
-/** Installs what came out since the release's first day, apt first, in an image that stays one layer. */
+/** Installs all updates since the release, apt's first. The image stays one layer. */
 async function update(outdated: string, image: string): Promise<void> {
   const script = `
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d # Nothing is to be started.
@@ -169,7 +171,7 @@ async function update(outdated: string, image: string): Promise<void> {
   }
 }
 
-/** The release, and what came later. */
+/** The sources of the release and its updates, for apt. */
 function sourcesList(
   { distribution, codename }: Release,
   { archive, security }: { archive: string; security: string } = distributions[distribution],
@@ -183,7 +185,7 @@ function sourcesList(
     .map((source) => `deb ${source}\n`).join("");
 }
 
-/** The same archive by HTTPS, if it answers there; not all of Ubuntu's servers do. */
+/** The same archive by HTTPS, if the server answers there; not all of Ubuntu's servers do. */
 async function secure(archive: string): Promise<string> {
   const url = archive.replace(/^http:/, "https:");
   try {

@@ -58,7 +58,7 @@ Deno.test("a deno that only says the right version is not run, and each source s
   assertStringIncludes(stderr, `error: cannot get Deno ${version} (`);
   assertStringIncludes(stderr, "the deno from PATH has another checksum");
   assertStringIncludes(stderr, "its own server needs curl and unzip");
-  assertStringIncludes(stderr, "npm is here, but its registry does not give it (ECONNREFUSED)");
+  assertStringIncludes(stderr, "npm is here, but its registry does not send it (ECONNREFUSED)");
 });
 
 Deno.test("what Deno's own server or npm gives is not run with another checksum", async () => {
@@ -108,7 +108,7 @@ Deno.test("a base binary with another checksum is taken neither from DENORT_BIN 
   assertStringIncludes(given.stderr, "DENORT_BIN: /bin/true has another checksum than denort");
   const unreachable = await make({});
   assertEquals(unreachable.code, 1);
-  assertStringIncludes(unreachable.stderr, "dl.deno.land: out of reach; PyPI: ");
+  assertStringIncludes(unreachable.stderr, "dl.deno.land: cannot be reached; PyPI: ");
 });
 
 Deno.test("every task goes through the pinned Deno, whichever one it was started by", () => {

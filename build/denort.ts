@@ -10,14 +10,14 @@ import { type Target, targets } from "./permissions.ts";
 
 const version = Deno.version.deno; // Both must be of one version.
 
-/** A package whose program was made by `deno compile`: the base binary, unchanged, and data behind it. */
+/** A package whose program was made by `deno compile`: it is the base binary, unchanged, followed by data. */
 const carrier = {
   package: "bids-validator-deno==2.0.6",
   deno: "2.3.3",
   program: "bids_validator_deno-2.0.6.data/scripts/bids-validator-deno",
 };
 
-/** Reads the base binary for the target, fetching it if need be. Wherever it comes from, it is the pinned one. */
+/** Reads the base binary for the target, and fetches it if it is not there. Whatever the source, it is the pinned one. */
 export async function readDenort(target: Target): Promise<Uint8Array> {
   const pinned = await readPin(target);
   const given = Deno.env.get("DENORT_BIN");
@@ -83,11 +83,11 @@ async function fromDeno(target: Target, folder: string): Promise<Uint8Array> {
   try {
     response = await fetch(url, { signal: connecting.signal });
   } catch {
-    throw new Error("out of reach");
+    throw new Error("cannot be reached");
   } finally {
     clearTimeout(deadline);
   }
-  if (!response.ok) throw new Error(`it says ${response.status}`);
+  if (!response.ok) throw new Error(`it answers ${response.status}`);
   await ensureProgram("unzip");
   await Deno.writeFile(join(folder, "denort.zip"), response.body!);
   await $`unzip -q -o denort.zip`.cwd(folder).quiet();
@@ -110,7 +110,7 @@ async function fromPyPI(target: Target, folder: string): Promise<Uint8Array> {
   return program.slice(0, endOfElf(program));
 }
 
-/** The table of sections ends an ELF file; what follows was appended. */
+/** Where an ELF file ends: behind its table of sections. What follows was appended. */
 function endOfElf(file: Uint8Array): number {
   const header = new DataView(file.buffer, file.byteOffset, 64);
   const sectionTable = Number(header.getBigUint64(0x28, true));

@@ -1,5 +1,5 @@
 // Makes sure that docker's engine answers. Called by image.ts.
-// Afterwards: it does; where it was missing it is installed and running, and goes on running.
+// Afterwards: it answers. If it was missing it is installed and running, and goes on running.
 
 import $ from "@david/dax";
 import { exists } from "@std/fs";
@@ -22,7 +22,7 @@ export async function ensureDocker(): Promise<void> {
   await start();
 }
 
-/** The reason why docker does not answer; nothing if it does. */
+/** The reason why docker does not answer; undefined if it does. */
 async function whyNot(): Promise<string | undefined> {
   if (!await $.commandExists("docker")) return "there is no program docker";
   const info = await $`docker info`.stdout("null").stderr("piped").noThrow();
@@ -50,7 +50,7 @@ async function start(): Promise<void> {
   }
 }
 
-/** Left by a killed engine. When another process has its PID by now, a new engine takes that for itself and gives up. */
+/** Removes the PID file of a killed engine: if another process has that PID now, a new engine believes it still runs, and exits. */
 async function removeStalePid(file: string, program: string): Promise<void> {
   const read = (path: string) => Deno.readTextFile(path).catch(() => "");
   const pid = (await read(file)).trim();

@@ -1,6 +1,6 @@
 // Makes the image. Run by `deno task image` and by run.ts and tests/run.ts.
 // Afterwards: docker has NAME:VERSION and NAME:latest, made from the sources as they are.
-// From the environment: what the usage text lists.
+// The usage text lists the variables that it reads.
 
 import $ from "@david/dax";
 import { walk } from "@std/fs";
@@ -23,15 +23,15 @@ const { architecture } = targets[thisMachine];
 const usage = `Usage: deno task image
 
 Makes the image NAME:VERSION, which is NAME:latest, too, and prints its name.
-What is missing is fetched and built. From the environment:
+What is missing is fetched and built. Variables that it reads, and their defaults:
 
-  NAME        what it is called (baseimage)
-  VERSION     (${version})
-  BASE_IMAGE  what it is built on (ubuntu:16.04)
+  NAME        the image's name (baseimage)
+  VERSION     the image's version (${version})
+  BASE_IMAGE  the image that it is built on (ubuntu:16.04)
   ${switches.join(", ")}
               1 leaves the service out
   SOURCE_DATE_EPOCH
-              the seconds since 1970 that the image says it was made at (now)
+              when the image was made, for its label, in seconds since 1970 (now)
 
   -h, --help  show this text
 `;
@@ -103,7 +103,7 @@ function setting(name: string, otherwise: string): string {
   return Deno.env.get(name) || otherwise;
 }
 
-/** What the Dockerfile cannot know. Names from https://specs.opencontainers.org/image-spec/annotations/ */
+/** The labels whose values the Dockerfile cannot know. https://specs.opencontainers.org/image-spec/annotations/ */
 async function labels(base: string): Promise<Record<string, string>> {
   const known = {
     version: setting("VERSION", version),
@@ -119,19 +119,19 @@ async function labels(base: string): Promise<Record<string, string>> {
   );
 }
 
-/** What git says of the project; nothing if it says nothing. */
+/** What git prints about the project; empty if it fails. */
 async function git(...words: string[]): Promise<string> {
   const result = await $`git ${words}`.cwd(projectFolder).quiet().noThrow();
   return result.code === 0 ? result.stdout.trim() : "";
 }
 
-/** One of the things that docker knows about an image; empty if there is no such image. */
+/** What docker knows about an image; empty if there is no such image. */
 async function inspect(image: string, format: string): Promise<string> {
   const result = await $`docker image inspect --format ${format} ${image}`.quiet().noThrow();
   return result.code === 0 ? result.stdout.trim() : "";
 }
 
-/** A hash of all that the image is made of: names, modes and contents of the files, and `others`. */
+/** A hash of everything that the image is made of: names, modes and contents of the files, and `others`. */
 async function hashInputs(others: string[]): Promise<string> {
   const files = ["Dockerfile", ".dockerignore", `dist/${architecture}/.inputs`].map((it) =>
     join(projectFolder, it)

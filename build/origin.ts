@@ -2,7 +2,7 @@
 
 import { Problem } from "./project.ts";
 
-/** The time of now, or of SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/), by RFC 3339. */
+/** The time now, or SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/), as RFC 3339 writes it. */
 export function timeOfBuild(seconds = Deno.env.get("SOURCE_DATE_EPOCH")): string {
   const date = seconds
     ? new Date(/^\d+$/.test(seconds) ? Number(seconds) * 1000 : NaN)
@@ -18,7 +18,7 @@ export function timeOfBuild(seconds = Deno.env.get("SOURCE_DATE_EPOCH")): string
   return date.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/** The address that others can read the sources at, by git's remote: no folder of this machine, and no password. */
+/** The address where others can read the sources, from git's remote; empty if that is a path. It has no password. */
 export function sourceAddress(remote: string): string {
   const [, sshHost, sshPath] = remote.match(/^(?:[^@/:]+@)?([^/:]+):(?!\/\/)(.+)$/) ?? [];
   const url = URL.parse(sshHost ? `ssh://${sshHost}/${sshPath}` : remote);

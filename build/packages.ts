@@ -5,7 +5,7 @@ import { exists } from "@std/fs";
 import { runQuietly } from "./progress.ts";
 import { Problem, say } from "./project.ts";
 
-/** Afterwards `program` (a name, or the path of a file) is there; its packages are installed if it was not. */
+/** Makes sure that `program` (a name, or the path of a file) is there: its packages are installed if it is not. */
 export async function ensureProgram(program: string, packages = [program]): Promise<void> {
   if (program.startsWith("/") ? await exists(program) : await $.commandExists(program)) return;
   const byHand = `install it (apt-get install ${packages.join(" ")})`;

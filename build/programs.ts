@@ -1,5 +1,5 @@
 // Makes the two programs. Run by `deno task build` and by image.ts.
-// Afterwards: dist/amd64/ (for ARM dist/arm64/) has them up to date; dist/my_init and dist/setuser are this machine's.
+// Afterwards: dist/amd64/ (for ARM dist/arm64/) has them up to date; dist/my_init and dist/setuser are those for this machine.
 
 import $ from "@david/dax";
 import { exists } from "@std/fs";
@@ -25,16 +25,16 @@ export const thisMachine = Deno.build.target as Target;
 
 const usage = `Usage: deno task build [--target TARGET]
 
-Makes dist/my_init and dist/setuser for this machine. They are up to date then, and
-so is the folder that docker takes them from, dist/amd64 or dist/arm64.
+Makes dist/my_init and dist/setuser for this machine, and the folder that docker takes
+them from, dist/amd64 or dist/arm64. What is up to date is not made again.
 
-  --target TARGET  make that folder alone, for another machine:
+  --target TARGET  make only that folder, for another machine:
                    ${Object.keys(targets).join(" or ")}
   -h, --help       show this text
 `;
 
 // --no-code-cache: a cache in /tmp would be code that other users can write.
-// Optimizing compilers cost memory that a program which decides a few things an hour never earns back.
+// V8's optimizing compilers cost memory, and a program that decides a few things an hour gains nothing from them.
 const v8Flags = "--v8-flags=--no-opt,--no-maglev,--max-semi-space-size=1";
 const compileFlags = [
   "--no-config",
@@ -72,7 +72,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const stamp = join(outputs, ".inputs");
   const folders = target === thisMachine ? [outputs, join(projectFolder, "dist")] : [outputs];
   const files = folders.flatMap((it) => programs.map((name) => join(it, name)));
-  const ready = join(projectFolder, "dist", `ready.${targets[target].architecture}`); // Tells the Dockerfile that the folder is there.
+  const ready = join(projectFolder, "dist", `ready.${targets[target].architecture}`); // By this the Dockerfile sees that the folder is there.
   const allThere = (await Promise.all([...files, ready].map(exists))).every(Boolean);
   if (allThere && await readStamp(stamp) === inputs) return;
   say(`Building ${programs.join(" and ")} for ${targets[target].machine} ...`);
@@ -89,7 +89,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
   await Deno.writeTextFile(ready, "");
 }
 
-/** One self-contained file of JavaScript: what is embedded in the binary is this and nothing else. */
+/** Makes one self-contained file of JavaScript: only this is embedded in the binary. */
 async function bundle(source: string): Promise<string> {
   try {
     const { outputFiles } = await esbuild.build({

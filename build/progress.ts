@@ -1,4 +1,4 @@
-// Runs a long step quietly: what it prints goes to a file, and every few seconds one line says where it is.
+// Runs a long step quietly: its output goes to a file, and every few seconds the last line of it is shown.
 
 import $ from "@david/dax";
 import { join } from "@std/path";

@@ -1,4 +1,4 @@
-// What all that is run here shares: where the project is, and how they talk to whoever runs them.
+// What all the tools here share: where the project is, the command line, messages, errors.
 
 import $ from "@david/dax";
 import { parseArgs } from "@std/cli/parse-args";
@@ -6,11 +6,11 @@ import { encodeHex } from "@std/encoding/hex";
 import { exists } from "@std/fs";
 import { dirname, fromFileUrl, join } from "@std/path";
 
-/** The project's folder, and the one for all that is fetched or made on the way. */
+/** The project's folder, and the one for everything that is fetched, and for logs. */
 export const projectFolder: string = dirname(dirname(fromFileUrl(import.meta.url)));
 export const cacheFolder: string = join(projectFolder, ".cache");
 
-/** Something that whoever runs the tool can put right: the message says what and how. */
+/** An error that the user of the tool can correct: the message says what is wrong and what to do. */
 export class Problem extends Error {
   constructor(message: string, readonly status = 1) {
     super(message);
@@ -26,7 +26,7 @@ export async function runTool(main: () => Promise<void>): Promise<void> {
       console.error(`error: ${error.message}`);
       Deno.exit(error.status);
     }
-    // A fault of the tool itself: where it happened is for whoever mends it.
+    // A fault of the tool itself: a developer needs to know where it happened, a user does not.
     const [line] = String(error).split("\n");
     const details = error instanceof Error ? error.stack : line;
     await Deno.mkdir(cacheFolder, { recursive: true });
@@ -82,12 +82,12 @@ function refuse(what: string): never {
   throw new Problem(`${what}; --help shows how it is used`, 2);
 }
 
-/** One line about a step that takes a while, on stderr: stdout belongs to results. */
+/** Prints a line about a step that takes a while, to stderr: stdout is for results. */
 export function say(line: string): void {
   console.error(`==> ${line}`);
 }
 
-/** Runs `use` with a new folder in .cache/, which is gone afterwards; also one that a killed run has left. */
+/** Runs `use` with a new folder in .cache/, and removes it afterwards. Those that killed runs have left are removed, too. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   await Deno.mkdir(cacheFolder, { recursive: true });
   for await (const { name } of Deno.readDir(cacheFolder)) {
@@ -102,7 +102,7 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
   }
 }
 
-/** Twice is no error: another run may be removing the same. */
+/** That it is gone already is no error: another run may remove the same folder. */
 async function remove(folder: string): Promise<void> {
   await $`rm -rf ${folder}`;
 }

@@ -1,4 +1,4 @@
-// How an image may be called, by docker's grammar: https://pkg.go.dev/github.com/distribution/reference
+// The names that docker allows for an image: https://pkg.go.dev/github.com/distribution/reference
 
 import { Problem } from "./project.ts";
 
@@ -22,7 +22,7 @@ const kinds = {
   },
 };
 
-/** Throws a Problem unless docker would take the value of a variable. */
+/** Throws a Problem unless docker accepts the value of a variable. */
 export function requireReference(
   kind: keyof typeof kinds,
   variable: string,
@@ -31,7 +31,7 @@ export function requireReference(
   const { grammar, rule } = kinds[kind];
   if (!grammar.test(value)) {
     throw new Problem(
-      `docker cannot take ${variable}=${JSON.stringify(value)}: it needs ${rule}`,
+      `docker does not accept ${variable}=${JSON.stringify(value)}: it needs ${rule}`,
       2,
     );
   }

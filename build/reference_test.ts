@@ -30,7 +30,7 @@ for (const [kind, { good, bad }] of Object.entries(kinds)) {
     const check = (it: string) => requireReference(kind as keyof typeof kinds, "VARIABLE", it);
     good.forEach(check);
     for (const it of bad) {
-      assertThrows(() => check(it), Problem, `docker cannot take VARIABLE="${it}"`);
+      assertThrows(() => check(it), Problem, `docker does not accept VARIABLE="${it}"`);
     }
   });
 }

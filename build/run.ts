@@ -1,5 +1,5 @@
 // Runs a command in a container of the image, under my_init. Run by `make run`.
-// Afterwards: everything that was missing is there and up to date, and the container is gone again.
+// Afterwards: everything that was missing is there and up to date, and the container is removed.
 
 import $ from "@david/dax";
 import { buildImage } from "./image.ts";

@@ -5,7 +5,7 @@ import { findProblems } from "./problems.ts";
 import { readImage } from "./read.ts";
 import { describe, summarize, toJson, toLine } from "./words.ts";
 
-/** Looks for what will fail in this image, says so and ends: with status 1 when there is an error. */
+/** Checks this image for what will fail, prints what it finds and ends: with status 1 when there is an error. */
 export function check(options: Options, environment: Environment): never {
   const { image, unread } = readImage(options, environment);
   const findings = findProblems(image).map(describe);

@@ -1,18 +1,18 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Word } from "./shell.ts";
 
-/** A program that a command becomes, perhaps by way of others: `exec setuser www nginx` becomes nginx. */
+/** The program that a command becomes, perhaps by others before: `exec setuser www nginx` becomes nginx. */
 export interface Invocation {
-  /** Nothing when it is only known when it is run. */
+  /** Undefined when it is known only when it is run. */
   program?: ByteString;
   args: readonly Word[];
   /** Whether the shell becomes it. */
   isExec: boolean;
-  /** What has led to it, with the arguments that are its own. */
+  /** The programs before it, such as setuser, with their own arguments. */
   via: readonly { program: ByteString; options: readonly Word[] }[];
 }
 
-/** How many words after an option are its value, by the option's letter; and how many words come before the command. */
+/** A program that becomes another: its options that have a value, by letter, and how many words come before the command. */
 interface Wrapper {
   values: string;
   words: number;

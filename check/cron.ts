@@ -9,7 +9,7 @@ export const CRONTAB = "/etc/crontab";
 export const PARTS: readonly ByteString[] = ["hourly", "daily", "weekly", "monthly"]
   .map((it) => `/etc/cron.${it}`);
 
-/** Names by which something is left out on purpose. */
+/** Names of files that are ignored on purpose. */
 const LEFT_OUT = /(\.(disabled|bak|old|orig|save|sample|example|md|dpkg-\w+|ucf-\w+)|~)$|^README/;
 
 /** Finds what is wrong with the tables of the system, and with what is run every hour, day, week and month. */
@@ -33,7 +33,7 @@ export function checkCron(image: Image): Problem[] {
   ];
 }
 
-/** What cron and run-parts take for a name; all others are passed over without a word. */
+/** The names that cron and run-parts accept; they ignore all others without a message. */
 function isName(name: ByteString): boolean {
   return /^[A-Za-z0-9_-]+$/.test(name);
 }

@@ -26,7 +26,7 @@ export const CONFIGURATIONS: readonly ByteString[] = [
     .map((version) => `/etc/php/${version}/fpm/php-fpm.conf`),
 ];
 
-/** What a program is told that only shows something and ends. */
+/** Arguments with which a program only prints something and ends. */
 const ONLY_SHOWS = / (--help|--version|-V|-t|-T) |^ -[hv] $/;
 
 const DAEMONS: readonly Daemon[] = [
@@ -176,7 +176,7 @@ const DAEMONS: readonly Daemon[] = [
   },
 ];
 
-/** Says what keeps a program in the foreground, if it goes to the background; nothing also when that is not known. */
+/** Says what keeps a program in the foreground, if it goes to the background; undefined if it does not, or that is not known. */
 export function goesToBackground(
   image: Image,
   { program, args }: Invocation,
@@ -208,7 +208,7 @@ export function goesToBackground(
   return isForeground ? undefined : daemon.remedy;
 }
 
-/** Says what to run instead of a program that is deaf to TERM, so that a stop of the service fails. */
+/** Says what to run instead of a program that ignores TERM, and so the stop of its service. */
 export function ignoresTerm({ program }: Invocation): string | undefined {
   return program !== undefined && /^(mysqld|mariadbd)(_safe|-safe)$/.test(baseName(program))
     ? "exec mysqld --user=mysql instead"

@@ -1,25 +1,25 @@
 import { type ByteString } from "../posix/bytes.ts";
 
-/** What a path leads to, links followed. */
+/** The file that a path leads to; links are followed. */
 export interface Node {
   /** `nothing` is a link that leads nowhere. */
   type: "file" | "directory" | "pipe" | "other" | "nothing";
   mode: number;
   uid: number;
-  /** A file's content: only the beginning of a binary; nothing when it may not be read, or need not be. */
+  /** A file's content: only the beginning of a binary; undefined when it may not be read, or need not be. */
   text?: ByteString;
-  /** The names in a directory; nothing when it may not be listed. */
+  /** The names in a directory; undefined when it may not be listed. */
   names?: readonly ByteString[];
 }
 
-/** All of an image that is looked at, as a plain value. */
+/** Everything in an image that is checked, as a plain value. */
 export interface Image {
   nodes: Readonly<Record<ByteString, Node>>;
-  /** The directory of the startup scripts. Without it, startup scripts are not looked at. */
+  /** The directory of the startup scripts. Without it, startup scripts are not checked. */
   startup?: ByteString;
-  /** Whether services are looked at. */
+  /** Whether services are checked. */
   services: boolean;
-  /** The names of users and groups; nothing when not all of them are known. */
+  /** The names of users and groups; undefined when not all of them are known. */
   users?: readonly ByteString[];
   groups?: readonly ByteString[];
   /** The directories in which programs are looked for. */
@@ -33,7 +33,7 @@ export interface Entry {
   node: Node;
 }
 
-/** What is in a directory; hidden names are left out, since all that reads these directories does so. */
+/** The files in a directory, without hidden ones, which all programs that read these directories skip. */
 export function entries(image: Image, directory: ByteString): Entry[] {
   return (image.nodes[directory]?.names ?? []).flatMap((name) => {
     const path = `${directory}/${name}`;

@@ -11,7 +11,7 @@ export interface Place {
   line?: number;
 }
 
-/** What is wrong with an image, before it is put into words. */
+/** A problem of an image, without the words for it. */
 export type Problem =
   & Place
   & (

@@ -9,10 +9,10 @@ import { ENVIRONMENT } from "./environment.ts";
 import { type Image, type Node } from "./image.ts";
 import { interpreterOf, pathsOf, RC_LOCAL } from "./scripts.ts";
 
-/** No script or table has more; what is larger is not looked at. */
+/** The largest size of a script or table that is checked. */
 const LARGEST = 1_000_000;
 
-/** Reads all of this image that is looked at, and names what this user may not read. */
+/** Reads everything in this image that is checked, and lists what this user may not read. */
 export function readImage(
   options: Options,
   environment: Environment,
@@ -79,7 +79,7 @@ export function readImage(
   return { image: { nodes, startup, services: options.runit, users, groups, searchPath }, unread };
 }
 
-/** The content, or of a binary its beginning. */
+/** The content of a file; of a binary only the beginning. */
 function readText(path: ByteString): ByteString {
   const beginning = readFile(path, 256);
   return beginning.includes("\0") ? beginning : readFile(path, LARGEST);

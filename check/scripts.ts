@@ -46,7 +46,7 @@ export interface Interpreter {
   argument: ByteString;
 }
 
-/** Reads the first line of a script; nothing when it names no interpreter. */
+/** Reads the first line of a script; undefined when it names no interpreter. */
 export function interpreterOf(text: ByteString): Interpreter | undefined {
   const [, path, argument] = text.match(/^#![ \t]*([^ \t\r\n\0]+)[ \t]*([^\r\n]*)/) ?? [];
   if (path === undefined) return undefined;
@@ -65,7 +65,7 @@ export function pathsOf(
   return byPath && !program.includes("/") ? searchPath.map((it) => `${it}/${program}`) : [program];
 }
 
-/** Reads a script of a shell; nothing when it is another program, or not understood. */
+/** Reads a script of a shell; undefined when it is another program, or not understood. */
 export function readShell(text: ByteString): Script | undefined {
   const name = interpreterOf(text)?.program.split("/").at(-1) ?? "";
   return /^(ba|da|a|k|z)?sh$/.test(name) ? parseShell(text) : undefined;

@@ -24,7 +24,7 @@ export function checkServices(image: Image): Problem[] {
   ];
 }
 
-/** The files that say something by their content, and how to tell whether it can be understood. */
+/** The files whose content is a setting, and how to check it. */
 const SETTINGS: Readonly<
   Record<ByteString, { form: string; fits: (text: ByteString) => boolean }>
 > = {
@@ -50,13 +50,13 @@ const SETTINGS: Readonly<
   },
 };
 
-/** The files that say something by being there. */
+/** The files that have their meaning by existing. */
 const MARKS = ["critical", "down", "stop_last", "owns_descendants"];
 
 /** The scripts besides `run`. */
 const SCRIPTS_BESIDE = ["finish", "check", "finish.own"];
 
-/** All that has a meaning in a service's directory, or is mostly there for the program. */
+/** All names that have a meaning in a service's directory, or are usual there for the program's own use. */
 const DIRECTORIES = ["log", "control", "supervise", "env", "conf", "data"];
 const KNOWN = [
   ...DIRECTORIES,
@@ -87,7 +87,7 @@ function checkService(image: Image, { path, node }: Entry): Problem[] {
   ];
 }
 
-/** Looks at a directory that runsv is to run: a service's, or its log's. */
+/** Checks a directory that runsv will run: a service's, or its log's. */
 function checkRun(image: Image, directory: ByteString, files: readonly Entry[]): Problem[] {
   const run = files.find(({ name }) => name === "run");
   if (!run) {
@@ -144,7 +144,7 @@ function takesDown({ words }: Command): boolean {
   return baseName(words[0].text) === "sv" && /^(d|down|o|once|x|exit)$/.test(words[1]?.text ?? "");
 }
 
-/** Whether a script looks after its programs itself, or is run now and then. */
+/** Whether a script supervises its programs itself, or is run again and again on purpose. */
 function decidesItself({ words: [{ text }], depth }: Command): boolean {
   return text === "trap" || (text === "sleep" && depth === 0);
 }
@@ -162,7 +162,7 @@ function checkSettings(files: readonly Entry[]): Problem[] {
   });
 }
 
-/** Finds files that are called almost as one that has a meaning, which is not there. */
+/** Finds files whose names are almost those of files that have a meaning and are missing. */
 function checkNames(files: readonly Entry[]): Problem[] {
   const texts = files.flatMap(({ node }) => node.text ?? []);
   return files.flatMap(({ name, path }): Problem[] => {

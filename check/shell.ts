@@ -3,7 +3,7 @@ import { type ByteString } from "../posix/bytes.ts";
 /** A word of a shell script, without its quotes. */
 export interface Word {
   text: ByteString;
-  /** Whether it is what it says: nothing in it is expanded. */
+  /** Whether its text is literal: nothing in it is expanded. */
   literal: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface Command {
   piped: boolean;
 }
 
-/** A shell script, as far as it has to be understood here. */
+/** A shell script, as far as it must be understood here. */
 export interface Script {
   /** In their order, those of compound commands and functions, too. */
   commands: readonly Command[];
@@ -175,7 +175,7 @@ function scanWord(
   return { text, literal, quoted, end: Math.min(at, source.length) };
 }
 
-/** Finds the end of what a quote or a parenthesis has begun, and gives the place behind it. */
+/** Finds the end of a quotation or a parenthesis. Returns the place behind it. */
 function scanTo(text: ByteString, at: number, end: ByteString): number {
   while (at < text.length) {
     if (text.startsWith(end, at)) return at + end.length;

@@ -10,7 +10,7 @@ export interface Finding {
   remedy: string;
 }
 
-/** Puts a problem into words. Here are all the words of `my_init --check`. */
+/** Puts a problem into words. This file has all words of `my_init --check`. */
 export function describe(found: Problem): Finding {
   const error = (problem: string, remedy: string) => say(found, "error", problem, remedy);
   const warning = (problem: string, remedy: string) => say(found, "warning", problem, remedy);
@@ -113,7 +113,7 @@ export function describe(found: Problem): Finding {
       );
     case "cronName":
       return error(
-        `cron passes over ${found.isTable ? "a table" : "a program"} of this name`,
+        `cron ignores ${found.isTable ? "a table" : "a program"} of this name`,
         "use only letters, digits, _ and - in it: no dots",
       );
     case "cronWritable":
@@ -140,7 +140,7 @@ export function describe(found: Problem): Finding {
   }
 }
 
-/** What is said when all has been looked at. */
+/** The last line: how many errors and warnings there are. */
 export function summarize(findings: readonly Finding[], unread: readonly ByteString[]): string {
   const count = (severity: Finding["severity"]) => {
     const number = findings.filter((it) => it.severity === severity).length;

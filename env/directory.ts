@@ -23,21 +23,21 @@ import {
   withoutSecrets,
 } from "./policy.ts";
 
-/** The directory in which each file is a variable; the dumps lie beside it. */
+/** The directory in which each file is a variable; the dumps are beside it. */
 export const DIRECTORY = "/etc/container_environment";
 
-/** The environment of all that is started from now on. */
+/** The environment for all programs that are started from now on. */
 export interface Loaded {
   environment: Environment;
-  /** The names of variables that the directory could not take. */
+  /** The names of variables that could not be written into the directory. */
   unwritten: readonly ByteString[];
   warnings: ByteString[];
 }
 
 /**
- * Makes the environment out of what the container was given and what the directory holds, and writes it there.
+ * Makes the environment from what the container was given and what the directory contains, and writes it to the directory.
  *
- * @param hasServices whether services will run, and which is known already
+ * @param hasServices whether services will run, so that warnings about theirs are of use
  */
 export function loadEnvironment(given: Environment, hasServices: boolean): Loaded {
   const { variables, warnings } = importDirectory();
@@ -50,7 +50,7 @@ export function loadEnvironment(given: Environment, hasServices: boolean): Loade
   return { environment, unwritten: exported.unwritten, warnings };
 }
 
-/** Makes it anew after a startup script, which may have changed the directory. */
+/** Makes the environment anew after a startup script, which may have changed the directory. */
 export function reloadEnvironment(
   before: Environment,
   unwritten: readonly ByteString[],
@@ -65,18 +65,18 @@ export function reloadEnvironment(
   return { environment, unwritten, warnings };
 }
 
-/** The HOME that docker sets where none is chosen; nothing when the directory has one. */
+/** The HOME that docker sets when none is chosen; undefined when the directory has one. */
 export function dockersHome(): ByteString | undefined {
   if (stat(`${DIRECTORY}/HOME`)) return undefined;
   return findUser(identity().uid)?.home || "/";
 }
 
 /**
- * Reads the directory: a file's name is the variable's, its content the value, less one final newline. Links are
- * followed and directories skipped, so a mounted Kubernetes ConfigMap or Secret can be read. What cannot be a
+ * Reads the directory: a file's name is the variable's, its content the value, without one newline at its end. Links are
+ * followed and directories skipped, so a mounted Kubernetes ConfigMap or Secret can be read. A file that cannot be a
  * variable gets a warning.
  *
- * @returns no variables when there is no directory, or none that we may read
+ * @returns no variables when there is no directory, or it cannot be read
  */
 function importDirectory(): { variables?: Environment; warnings: ByteString[] } {
   const warnings: ByteString[] = [];
@@ -108,7 +108,7 @@ function readSecrets(secrets: readonly Secret[], warnings: ByteString[]): Variab
   });
 }
 
-/** Reads the value of a variable from a file, or says why that is impossible, and what to do. */
+/** Reads the value of a variable from a file, or tells why that is impossible and what to do. */
 function readValue(
   name: ByteString,
   path: ByteString,
@@ -134,11 +134,11 @@ function readValue(
 }
 
 /**
- * Writes an environment into the directory, so that it holds what programs are given. A file is touched only when
- * its value is another; a new one is as secret as the directory is. A value's own final newline is written twice,
- * since one is stripped on reading.
+ * Writes an environment into the directory, so that it contains what programs are given. A file is written only when its
+ * value changes; a new one can be read by those who can read the directory. A newline at the end of a value is written
+ * twice, since reading removes one.
  *
- * @param held what is in the directory already
+ * @param held what the directory contains already
  * @returns the names that could not be written, and warnings
  */
 function exportDirectory(
@@ -178,7 +178,7 @@ function canBeFileName(name: ByteString): boolean {
 }
 
 /**
- * Writes the dumps for shells and for everything else, 0640 root:docker_env unless they exist with another mode.
+ * Writes the dumps, for shells and as JSON. They get mode 0640 and root:docker_env, unless they exist with others.
  *
  * @returns warnings
  */
@@ -193,17 +193,17 @@ function writeDumps(all: Environment): ByteString[] {
   return warnings;
 }
 
-/** A service's PAM file includes this one for the environment, which is read from PAM_FILE. */
+/** The PAM files of PAM_SERVICES include this one, which reads the environment from PAM_FILE. */
 const PAM_RULE = "/etc/pam.d/container-environment";
 const PAM_FILE = "/run/container_environment.pam";
 /** The services that start programs by PAM. */
 const PAM_SERVICES = ["cron", "sshd"];
 
 /**
- * Writes the environment for PAM, which reads it as root. Where /run cannot be written nothing is said: cron and sshd,
- * which need it, do so.
+ * Writes the environment for PAM, which reads it as root. If /run is not writable there is no warning here: cron and
+ * sshd need it, too, and give one.
  *
- * @returns warnings, if such a service is to run
+ * @returns warnings, if one of PAM_SERVICES will run
  */
 function writePam(environment: Environment, hasServices: boolean): ByteString[] {
   if (!stat(PAM_RULE) || !mayWrite("/run")) return [];
@@ -222,7 +222,7 @@ function longestPamLine(): number {
   return /^VERSION_ID="16\.04"$/m.test(release) ? 1000 : 8000;
 }
 
-/** Does something with files; a failure becomes a warning. */
+/** Does something with files; an error of the system becomes a warning. */
 function attempt<T>(act: () => T, warnings: ByteString[]): T | undefined {
   try {
     return act();

@@ -3,8 +3,8 @@ import { type Environment, type Variable } from "./environment.ts";
 import { PERSONAL } from "./policy.ts";
 
 /**
- * Names that bash keeps for itself: setting one fails, complains, changes the shell, or evaluates the value, which runs
- * the commands in it. dash does not even start with a wrong OPTIND.
+ * Names that bash keeps for itself: setting one fails, prints an error, changes the shell, or evaluates the value, which
+ * runs the commands in it. And dash does not start at all with an invalid OPTIND.
  *
  * @see https://www.gnu.org/software/bash/manual/html_node/Bash-Variables.html
  */
@@ -16,9 +16,9 @@ const KEPT_BY_SHELLS = new Set<ByteString>([
 ]);
 
 /**
- * Prints an environment for shells: a line `export NAME=value` for each variable, fit for sh, dash and bash.
- * What a name cannot hold becomes `_`; where two names then are the same, the one that needed no change wins, else
- * the first. Each change gets a warning, and each variable that is left out.
+ * Prints an environment for shells (sh, dash and bash): a line `export NAME=value` for each variable. A character that a
+ * shell does not allow in a name becomes `_`. If two names become the same, the one that was not changed wins, else the
+ * first. Each changed name and each variable that is left out gets a warning.
  */
 export function toShell(
   environment: Environment,
@@ -50,7 +50,7 @@ export function toJson(environment: Environment): ByteString {
   return fromUnicode(`{${members.join(", ")}}`);
 }
 
-/** What belongs to one process, one user or one terminal, and what only a startup script needs. */
+/** Variables that belong to one process, one user or one terminal, or that only a startup script needs. */
 const NOT_FOR_SESSIONS = new Set<ByteString>([
   ...PERSONAL,
   ...["LOGNAME", "MAIL", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "SSH_AUTHORIZED_KEYS"],
@@ -70,7 +70,7 @@ export function toPam(
   const fits = ([name, value]: Variable) =>
     /^[A-Za-z0-9_]+$/.test(name) && !/[\n#]/.test(value) &&
     name.length + 1 + value.length <= longest;
-  // PAM takes away the first quote and the last, and nothing in between.
+  // PAM removes the first quote and the last one, and keeps those in between.
   const text = wanted.filter(fits).map(([name, value]) => `${name}="${value}"\n`).join("");
   const names = wanted.filter((variable) => !fits(variable)).map(([name]) => name);
   const warnings = names.length === 0 ? [] : [

@@ -3,7 +3,7 @@ import { type ByteString } from "../posix/bytes.ts";
 /** A variable: its name and its value. */
 export type Variable = readonly [name: ByteString, value: ByteString];
 
-/** An environment: no name appears twice. Plain data, so that it can be written down. environ(7) */
+/** An environment: no name appears twice. Plain data, so that it can be part of the `Run`. environ(7) */
 export type Environment = readonly Variable[];
 
 /** Reads `NAME=value` texts separated by NUL, as in `/proc/self/environ`; of a repeated name the first counts. */
@@ -26,15 +26,15 @@ export function get(environment: Environment, name: ByteString): ByteString | un
   return environment.find(([key]) => key === name)?.[1];
 }
 
-/** The PATH that docker sets where none is chosen, and the one to search where there is none. */
+/** The PATH that docker sets when none is chosen, and the one that is searched when there is none. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Where programs are searched for. */
+/** The directories in which programs are searched for. */
 export function pathOf(environment: Environment): ByteString {
   return get(environment, "PATH") ?? DEFAULT_PATH;
 }
 
-/** An environment with further variables, which win. */
+/** An environment with further variables, which replace those of the same name. */
 export function withVariables(environment: Environment, further: Environment): Environment {
   return [...new Map([...environment, ...further])];
 }

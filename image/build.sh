@@ -1,17 +1,17 @@
 #!/bin/bash
 # Run once by the Dockerfile, as its only RUN.
-# Afterwards: the system is complete but for my_init and setuser, and of /bd_build only what derived images use is left.
+# Afterwards: the system is complete except for my_init and setuser, and /bd_build contains only what derived images use.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=image/buildconfig
 source ./buildconfig
 
-# Usage: words FILE. The words of a file that may have comments.
+# Usage: words FILE. Prints the words of a file without its comments.
 words() {
   sed 's/#.*//' "$1" | xargs
 }
 
-# Usage: wanted SERVICE. Whether its switch, such as DISABLE_SSH, leaves it in.
+# Usage: wanted SERVICE. Fails if the service's switch, such as DISABLE_SSH, leaves it out.
 wanted() {
   local name
   name=$(words "$1/switch")
@@ -25,19 +25,19 @@ wanted() {
 
 # Usage: add PART. A part is a folder with these, or some of them:
 #   packages  names of packages, which are installed first
-#   rootfs/   files that are laid over /, as root's, keeping only the executable bit of the checkout
-#   setup.sh  what else is to be done, run in the folder
+#   rootfs/   files that are copied to /, owned by root, with the executable bit that they have in the checkout
+#   setup.sh  does all else, and is run in the folder
 add() {
   local part=$1
   # shellcheck disable=SC2046,SC2086,SC2154  # lists of words; the command is buildconfig's
   [[ ! -e $part/packages ]] || $minimal_apt_get_install $(words "$part/packages")
-  # tar rather than cp: on newer bases /sbin is a link, and the modes of folders that exist must stay.
+  # tar and not cp: on newer bases /sbin is a link, and directories that exist must keep their modes.
   [[ ! -e $part/rootfs ]] || tar -C "$part/rootfs" --owner=root:0 --group=root:0 --mode=u+w,go=u-w -c . |
     tar -C / --keep-directory-symlink --no-overwrite-dir -x
   [[ ! -e $part/setup.sh ]] || (cd "$part" && ./setup.sh)
 }
 
-# All switches are looked at first, so that a wrong value is told now, and not in two minutes.
+# All switches are read first, so that a wrong value is reported now, and not after two minutes.
 parts=(apt system runit)
 for service in services/*; do
   if wanted "$service"; then parts+=("$service"); fi
@@ -45,7 +45,7 @@ done
 
 for part in "${parts[@]}"; do add "$part"; done
 
-# Ours can be reached there, too, by who knows them from such a base.
+# Where the base's own runit package has this directory, users may look for services there.
 other=/etc/runit/runsvdir/default
 [[ ! -d $other ]] || find /etc/service -mindepth 1 -maxdepth 1 -exec ln -sfn -t $other {} +
 

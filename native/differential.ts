@@ -1,10 +1,11 @@
 /**
- * Compares setuser's two ways, the native one and setuser.ts, in generated cases. Run by differential_test.ts as root in a
- * namespace with an /etc of its own: `differential.ts CASES REAL_CASES SEED`. Says what differs, and ends with status 1 then.
+ * Compares the two implementations of setuser, the native code and setuser.ts, in generated cases. Run by
+ * differential_test.ts as root in a namespace with an /etc of its own: `differential.ts CASES REAL_CASES SEED`. If they
+ * differ, it prints the case and ends with status 1.
  *
- * Native: native/setuser.ts as TypeScript, on a machine whose files are the real ones. The other: setuser.ts with the real
+ * Native: native/setuser.ts as TypeScript, on a simulated machine with the real files. The other: setuser.ts with the real
  * functions of glibc for users and groups. Neither changes anything; what they would do is compared. In the real cases both
- * are run as they are installed, and the command shows what became of it.
+ * are run as they are installed, and the command prints what it was given.
  *
  * @module
  */
@@ -35,11 +36,11 @@ type Outcome =
   | "an error"
   | "Deno's";
 
-// ---------------------------------------------------------------------------------------- cases, by chance
+// ------------------------------------------------------------------------------------------- random cases
 
 let state = 1;
 
-/** A number from 0 to `below`; always the same ones after the same seed. (xorshift) */
+/** A random number from 0 to below − 1. The same seed gives the same numbers. (xorshift) */
 function chance(below: number): number {
   state ^= state << 13;
   state ^= state >>> 17;
@@ -128,19 +129,19 @@ const COMMANDS = [
   "empty",
   "crlf",
   "spaced",
-  "folder",
+  "directory",
   "/mnt",
   "fifo",
   "notx",
   "text",
 ];
 
-/** Something usual; something odd in one of `oneIn` cases. */
+/** A usual value; in one of `oneIn` cases an odd one. */
 function mostly<T>(usual: readonly T[], odd: readonly T[], oneIn: number): T {
   return chance(oneIn) === 0 ? choose(odd) : choose(usual);
 }
 
-/** Puts a character in, or takes one out, at a place where it matters. */
+/** Inserts, replaces or removes a character at a place where it matters. */
 function spoil(content: ByteString): ByteString {
   const places = [0, ...[...content.matchAll(/[:,\n]/g)].map(({ index }) => index + chance(2))];
   const at = choose(places);
@@ -185,7 +186,7 @@ function makeCase(): Case {
   return { passwd, group, words, environment };
 }
 
-/** Cases that chance finds too rarely: a character before or behind what matters, and the same without it further down. */
+/** Cases that are rare at random: a character before or behind what matters, and the same line without it further down. */
 function oddCases(): Case[] {
   const passwd = "joe:x:1234:1235:::\njo:x:1:2:::\n";
   const odd = (passwd: ByteString, group: ByteString, who = "joe"): Case => (
@@ -218,7 +219,7 @@ const programs = (): Record<string, ByteString> => ({
 });
 
 function makePrograms(): void {
-  Deno.mkdirSync("/mnt/x/folder", { recursive: true });
+  Deno.mkdirSync("/mnt/x/directory", { recursive: true });
   for (const [name, content] of Object.entries(programs())) {
     Deno.writeFileSync(`/mnt/x/${name}`, toBytes(content), {
       mode: name === "notx" ? 0o644 : 0o755,
@@ -227,7 +228,7 @@ function makePrograms(): void {
   new Deno.Command("mkfifo", { args: ["-m", "755", "/mnt/x/fifo"] }).outputSync();
 }
 
-// --------------------------------------------------------------------------------------------- the native way
+// -------------------------------------------------------------------------------------------- the native code
 
 function runNative({ words, environment }: Case): Outcome {
   let uid = 0, gid = 0, groups: number[] = [];
@@ -247,7 +248,7 @@ function runNative({ words, environment }: Case): Outcome {
     return 0n;
   };
   const kernel: Kernel = {
-    ...fileSystem(() => machine, look),
+    ...fileSystem(() => machine, findFile),
     mmap: (_address, size) => machine.allocate(size),
     getegid: () => 0n,
     getresuid: ids,
@@ -285,21 +286,21 @@ function runNative({ words, environment }: Case): Outcome {
   });
   if (executed) return executed;
   if (unchanged.join() !== "0,0,0,true") {
-    throw new Error(`goes on into Deno with changes: ${unchanged}`);
+    throw new Error(`Deno is started with changes: ${unchanged}`);
   }
   return "Deno's";
 }
 
-function look(path: ByteString): SimulatedFile | undefined {
+function findFile(path: ByteString): SimulatedFile | undefined {
   const status = libc.stat(path);
   if (!status) return undefined;
-  const limit = path.startsWith("/etc/") ? Infinity : 256; // Of programs only the beginning is looked at.
+  const limit = path.startsWith("/etc/") ? Infinity : 256; // Of a program only the beginning is examined.
   const content = status.type === "file" ? libc.readFile(path, limit) : "";
   const type = status.type === "pipe" ? "other" : status.type;
   return { type, content, mayBeExecuted: libc.mayExecute(path) };
 }
 
-// ------------------------------------------------------------------------------------------ the way of setuser.ts
+// ------------------------------------------------------------------------------------------------ setuser.ts
 
 async function bundleSetuser(): Promise<() => void> {
   const names = Object.keys(libc);
@@ -366,7 +367,7 @@ const SHOW = `#!/bin/sh
 exit 7
 `;
 
-/** Runs a program really: what the command shows of itself, and the status. */
+/** Runs the installed program. Returns the status and what the command printed about itself. */
 function runReally(program: ByteString, { words, environment }: Case): string {
   const argv = ["setuser", words[0] ?? "", ...words.slice(1)].slice(0, words.length + 1);
   Deno.writeTextFileSync("/mnt/shown", "");
@@ -396,7 +397,7 @@ if (import.meta.main) {
   const counts = { decided: 0, errors: 0, run: 0 };
   const compare = (it: Case, native: Outcome | string, other: Outcome | string) => {
     if (JSON.stringify(native) === JSON.stringify(other)) return;
-    console.log(`They disagree: ${JSON.stringify({ ...it, native, other }, null, 1)}`);
+    console.log(`They differ: ${JSON.stringify({ ...it, native, other }, null, 1)}`);
     Deno.exit(1);
   };
   for (let number = 0; number < cases + realCases; number++) {

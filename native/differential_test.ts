@@ -6,7 +6,7 @@ import { project, run } from "../tests/support/namespace.ts";
 const CONFIG = ["deno.json", "deno.lock"];
 const FOLDERS = ["native", "native/compiler", "posix", "env"];
 
-/** A copy of the sources, with a change in one of them, for a namespace. */
+/** Copies the sources for a namespace, with a change in one of them. */
 function sources(file?: string, from = "", to = ""): Record<string, ByteString> {
   const files: Record<string, ByteString> = {};
   const paths = FOLDERS.flatMap((folder) =>
@@ -40,7 +40,7 @@ const databases: Record<string, string> = {
   "compat": "passwd:\tcompat\ngroup:compat\n",
 };
 for (const [name, nsswitch] of Object.entries(databases)) {
-  Deno.test(`setuser does natively what setuser.ts does, in 5,000 cases with NSS's ${name}`, async () => {
+  Deno.test(`setuser's native code does what setuser.ts does, in 5,000 cases with NSS's ${name}`, async () => {
     const { status, stdout, stderr } = await compare([5000, 100, 12345], nsswitch);
     assertEquals(status, 0, stdout + stderr);
     const { decided, errors, run } = JSON.parse(stdout);
@@ -68,7 +68,7 @@ const planted: [file: string, from: string, to: string][] = [
   ["native/programs.ts", "length(beginning) < size", "true"],
   ["native/programs.ts", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin"],
 ];
-Deno.test("the comparison finds errors that were put in", async (test) => {
+Deno.test("the comparison finds errors that are put into the native code", async (test) => {
   for (const [file, from, to] of planted) {
     await test.step(`${file}: ${from}`, async () => {
       const { status, stdout, stderr } = await compare(
@@ -77,7 +77,7 @@ Deno.test("the comparison finds errors that were put in", async (test) => {
         sources(file, from, to),
       );
       assertEquals(status, 1, "not found");
-      assertMatch(stdout + stderr, /They disagree|There is no memory/);
+      assertMatch(stdout + stderr, /They differ|There is no memory/);
     });
   }
 });

@@ -1,8 +1,9 @@
-// Puts the native code into a program, before everything else that it does. Called by build.ts, with Deno's base binary.
+// Adds the native code to a program, so that it runs first. Called by build/programs.ts with Deno's base binary.
 //
-// How: the ELF program header PT_NOTE, which nobody needs, is made a PT_LOAD that maps the code, appended to the file,
-// above everything else. The entry point is the code's first byte. PT_INTERP is made a PT_NULL, so that the kernel starts
-// the code and not the dynamic loader: the code maps that itself when Deno is wanted (loader.ts), by what is appended.
+// How: the code is appended to the file. The ELF program header PT_NOTE, which nobody needs, is made a PT_LOAD that maps
+// the code at an address above everything else. The entry point is the code's first byte. PT_INTERP is made a PT_NULL, so
+// that the kernel starts the code and not the dynamic loader. When Deno is needed, the code maps the loader itself
+// (loader.ts); the appendix behind the code says where everything is.
 
 import { join } from "@std/path";
 import { Problem, projectFolder } from "../build/project.ts";
@@ -15,13 +16,13 @@ const processors: Record<number, Processor> = { 62: x86_64, 183: aarch64 };
 
 const [PT_NULL, PT_LOAD, PT_INTERP, PT_NOTE, PT_PHDR] = [0, 1, 3, 4, 6];
 const READ_AND_EXECUTE = 5;
-const PAGE = 0x10000n; // The largest that either processor has.
+const PAGE = 0x10000n; // The largest page of both processors.
 
-/** Makes a copy of a 64-bit position-independent program that begins with the native code. */
+/** Copies a 64-bit position-independent program, and adds the native code, which runs first. */
 export function addNativeCode(elf: Uint8Array): Uint8Array<ArrayBuffer> {
   const header = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
   if (elf.length < 64 || header.getUint32(0) !== 0x7f454c46) refuse("it is no ELF file");
-  if (header.getUint16(4) !== 0x0201) refuse("it is not a 64-bit little-endian one");
+  if (header.getUint16(4) !== 0x0201) refuse("it is not 64-bit and little-endian");
   if (header.getUint16(16, true) !== 3) refuse("it is not position-independent");
   const processor = processors[header.getUint16(18, true)];
   if (!processor) refuse("it is for neither x86-64 nor aarch64");
@@ -33,7 +34,7 @@ export function addNativeCode(elf: Uint8Array): Uint8Array<ArrayBuffer> {
   const table = segments.find(({ type }) => type === PT_PHDR);
   if (!note) refuse("it has no program header PT_NOTE that could be used");
   if (!loader || !table) refuse("it has no program headers PT_INTERP and PT_PHDR");
-  // The loader expects them in the order of their addresses, and the code comes last.
+  // The loader expects the PT_LOADs in the order of their addresses, and the code has the highest.
   if (loads.some(({ at }) => at > note.at)) refuse("a PT_LOAD comes after its PT_NOTE");
 
   const code = compile(join(projectFolder, "native/entry.ts"), processor);
@@ -59,8 +60,9 @@ export function addNativeCode(elf: Uint8Array): Uint8Array<ArrayBuffer> {
   view.setBigUint64(note.at + 40, size, true); // p_memsz
   view.setBigUint64(note.at + 48, PAGE, true); // p_align
 
-  // The appendix: where Deno's entry and the loader's path are, counted from itself, and the program headers for the loader.
-  // It insists on a PT_INTERP, and it takes the difference between where PT_PHDR is and says it is for the program's base.
+  // The appendix: the distances from itself to Deno's entry and to the loader's path, then the program headers for the
+  // loader. These still have the PT_INTERP that the loader needs. It computes the program's base from PT_PHDR: where the
+  // header is, less the address that is written in it; so that address must be the appendix's.
   const at = Number(offset) + code.length;
   view.setBigInt64(at, entry - appendix, true);
   view.setBigInt64(at + 8, loader.address - appendix, true);
@@ -72,7 +74,7 @@ export function addNativeCode(elf: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 interface Segment {
-  /** Where its program header is in the file. */
+  /** The offset of its program header in the file. */
   at: number;
   type: number;
   address: bigint;

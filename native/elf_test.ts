@@ -7,7 +7,7 @@ import { Problem } from "../build/project.ts";
 import { addNativeCode } from "./elf.ts";
 import { BLOCKED } from "./signals.ts";
 
-// Any small position-independent programs will do; cat can show what the kernel says about itself.
+// Any small position-independent program will do; cat can print what the kernel says about the process.
 const folder = await Deno.makeTempDir();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 const cat = await patch("/bin/cat");
@@ -36,7 +36,7 @@ Deno.test("the native code blocks signals before the program starts", async () =
   assertEquals(BigInt(`0x${mask}`), BigInt.asUintN(64, BLOCKED));
 });
 
-Deno.test("the native code leaves faults and what cannot be blocked open", () => {
+Deno.test("the native code does not block faults, and not what cannot be blocked", () => {
   const open = [4, 5, 6, 7, 8, 9, 11, 19, 31, 32, 33];
   for (let signal = 1; signal <= 64; signal++) {
     assertEquals((BLOCKED >> BigInt(signal - 1) & 1n) === 0n, open.includes(signal));
@@ -44,13 +44,13 @@ Deno.test("the native code leaves faults and what cannot be blocked open", () =>
 });
 
 for (let count = 0; count <= 4; count++) {
-  Deno.test(`the native code hides ${count} arguments from the program, not from /proc`, async () => {
+  Deno.test(`the native code removes ${count} arguments from the stack, and /proc/self/cmdline keeps them`, async () => {
     const words = ["/nonexistent", "-z", "", "y"].slice(0, count);
     assertEquals((await run("cmdline", ...words)).split("\0"), [cat, ...words, ""]);
   });
 }
 
-Deno.test("the native code leaves the environment alone", async () => {
+Deno.test("the native code does not change the environment", async () => {
   for (const words of [[], ["x"], ["x", "y"]]) {
     assertEquals(await $`${env} ${words}`.clearEnv().env({ A: "1", B: "2" }).text(), "A=1\nB=2");
   }
@@ -96,7 +96,7 @@ Deno.test(`the native code starts a program of ${other}`, async () => {
   const root = `/usr/${other.replace("_", "-")}-linux-gnu`;
   await ensureProgram(`qemu-${other}-static`, ["qemu-user-static"]);
   await ensureProgram(`${root}/lib/libc.so.6`, [`libc6-${short}-cross`]);
-  const libc = await patch(`${root}/lib/libc.so.6`); // As a program it says which version it is.
+  const libc = await patch(`${root}/lib/libc.so.6`); // Run as a program, it prints its version.
   const { code, stdout } = await $`qemu-${other}-static -L ${root} ${libc} x`.stdout("piped")
     .noThrow();
   assertEquals(code, 0);
@@ -109,7 +109,7 @@ const tools: Record<string, { words: string[]; package: string; says: string }> 
   "readelf": { words: ["readelf", "--all"], package: "binutils", says: "libc.so.6" },
 };
 for (const [name, { words, package: from, says }] of Object.entries(tools)) {
-  Deno.test(`${name} takes the program for one of the usual kind`, async () => {
+  Deno.test(`${name} treats the program as a usual one`, async () => {
     await ensureProgram(name, [from]);
     const { stdout, stderr } = await $`${words} ${cat}`.stdout("piped").stderr("piped").noThrow();
     assertEquals(stderr, "");

@@ -9,27 +9,27 @@ const ENOENT = 2n;
 /** Types of files: what is under S_IFMT in a mode. stat(2) */
 export const S_IFDIR = 0o040000n, S_IFREG = 0o100000n;
 
-/** What openFile() says of a file that is not there. */
+/** What openFile() returns for a file that does not exist. */
 export const MISSING = -ENOENT;
 
-/** As much as `struct stat` needs. */
+/** The size of `struct stat`, at most. */
 const STATUS = 144n;
 
-/** The largest file that is read. */
+/** The largest size of a file that is read. */
 const LARGEST = 0x1000000n;
 
-/** Opens a file for reading; a negative number when that is impossible. open(2) */
+/** Opens a file for reading. Returns a negative number when that fails. open(2) */
 export function openFile(path: bigint): bigint {
   return syscall("openat", AT_FDCWD, path, O_NONBLOCK | O_CLOEXEC);
 }
 
-/** Whether there is such a file, and we can get at it. */
+/** Whether a file exists and can be reached by us. */
 export function exists(path: bigint): boolean {
   const F_OK = 0n;
   return syscall("faccessat", AT_FDCWD, path, F_OK) === 0n;
 }
 
-/** Which type a file has, links followed; 0 when there is none that may be looked at. stat(2) */
+/** The type of a file; links are followed. 0 when stat(2) fails. */
 export function typeOf(path: bigint, room: bigint): bigint {
   return syscall("newfstatat", AT_FDCWD, path, room, 0n) < 0n ? 0n : typeIn(room);
 }
@@ -42,7 +42,7 @@ export function isSameFile(path: bigint, other: bigint): boolean {
   return load8(a + DEVICE) === load8(b + DEVICE) && load8(a + INODE) === load8(b + INODE);
 }
 
-/** Puts the path of the program that we are at a place, and says how long it is; 0 when there is no room, or no /proc. */
+/** Writes the path of our own program into `path`. Returns its length; 0 when it is longer than `room`, or there is no /proc. */
 export function readOwnPath(path: bigint, room: bigint): bigint {
   const size = syscall("readlinkat", AT_FDCWD, text("/proc/self/exe"), path, room);
   return size > 0n && size < room ? size : 0n;
@@ -52,7 +52,7 @@ function typeIn(status: bigint): bigint {
   return load4(status + either(24n, 16n)) & S_IFMT;
 }
 
-/** Reads an open file, wholly. Gives a text, or 0 when it is no ordinary file, too large, or holds a NUL. */
+/** Reads a whole open file. Returns a text, or 0 when the file is not regular, is too large, or contains a NUL. */
 export function readWhole(file: bigint): bigint {
   const status = allocate(STATUS);
   if (status === 0n || syscall("fstat", file, status) < 0n) return 0n;
@@ -67,6 +67,6 @@ export function readWhole(file: bigint): bigint {
     if (count === 0n) break;
     done += count;
   }
-  // One that has grown meanwhile has no NUL at its end here.
+  // If the file has grown meanwhile, there is no NUL at the end.
   return done === size && length(text) === size ? text : 0n;
 }

@@ -1,4 +1,4 @@
-// Who this process is: changed in a way that can be undone until another program is executed.
+// The user and groups of this process: changed in a way that can be undone until another program is executed.
 
 import { load4, store4, syscall } from "./machine.ts";
 import { allocate } from "./memory.ts";
@@ -7,7 +7,7 @@ const MOST_GROUPS = 65536n;
 const PR_GET_DUMPABLE = 3n, PR_SET_DUMPABLE = 4n;
 const PR_CAP_AMBIENT = 47n, PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 
-/** What is saved of the identity of before: real, effective, saved gid; whether it is dumpable; the groups. */
+/** Offsets in what is saved of the identity before: real, effective and saved gid; whether it is dumpable; the groups. */
 const DUMPABLE = 12n, COUNT = 16n, GROUPS = 20n;
 
 /** The caller's effective gid. */
@@ -16,8 +16,8 @@ export function callersGroup(): bigint {
 }
 
 /**
- * Becomes another user, who could not change back without the saved uid: that stays 0, and execve(2) makes it the new one.
- * Only root may do so.
+ * Becomes another user; only root may. The saved uid stays 0, so that comeBack() can undo it; execve(2) sets it to the
+ * new uid.
  *
  * @returns what comeBack() needs, or 0 when it is impossible; then nothing has changed
  */
@@ -34,7 +34,7 @@ export function become(uid: bigint, gid: bigint, groups: bigint, count: bigint):
     comeBack(before);
     return 0n;
   }
-  // As a full change of all three uids does. Not to be undone, but whoever comes back for a message has no use for them.
+  // The kernel does this when all three uids change. It cannot be undone, but after comeBack() only a message is printed.
   if (uid !== 0n) syscall("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n);
   return before;
 }
@@ -44,7 +44,7 @@ export function comeBack(before: bigint): void {
   syscall("setresuid", 0n, 0n, 0n);
   syscall("setresgid", load4(before), load4(before + 4n), load4(before + 8n));
   syscall("setgroups", load4(before + COUNT), before + GROUPS);
-  // The kernel has taken /proc/self away from us.
+  // A change of uid makes the process not dumpable, and /proc/self not readable for it.
   syscall("prctl", PR_SET_DUMPABLE, load4(before + DUMPABLE));
 }
 

@@ -12,10 +12,10 @@ const PT_LOAD = 1n;
 const PF_X = 1n, PF_W = 2n, PF_R = 4n;
 const HEADER = 64n, PROGRAM_HEADER = 56n;
 
-/** What elf.ts appends. The first two are distances from the appendix itself. */
+/** Offsets in the appendix, which elf.ts writes. The first two values are distances from the appendix itself. */
 const DENO_ENTRY = 0n, LOADER_PATH = 8n, PROGRAM_HEADERS = 16n;
 
-/** Goes on into Deno, which finds everything as if the kernel had started it. */
+/** Starts Deno, which finds everything as if the kernel had started it. */
 export function startDeno(stack: bigint): void {
   const path = loaderPath();
   const page = load8(auxiliary(stack, AT_PAGESZ));
@@ -39,7 +39,7 @@ export function loaderPath(): bigint {
   return appendix() + load8(appendix() + LOADER_PATH);
 }
 
-/** Maps all segments, one behind the other as they were linked. Gives the address that they count from, or −1. */
+/** Maps all segments at the distances that they were linked with. Returns the address that they count from, or −1. */
 function map(file: bigint, header: bigint, page: bigint): bigint {
   const first = header + load8(header + 32n);
   const end = first + PROGRAM_HEADER * (load4(header + 56n) & 0xffffn);
@@ -67,7 +67,7 @@ function mapSegment(file: bigint, segment: bigint, base: bigint, page: bigint): 
     return false;
   }
   if ((flags & PF_W) === 0n) return true;
-  // Not only what it asks for: it allocates from the rest of the page.
+  // The rest of the page must be 0, too: the loader allocates from it.
   const pageEnd = (fileEnd + page - 1n) & -page;
   zero(fileEnd, pageEnd);
   const anonymous = how | MAP_ANONYMOUS;

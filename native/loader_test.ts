@@ -7,7 +7,7 @@ const LOADER = "/lib64/ld-linux-x86-64.so.2";
 const ENTRY = 0x10n, DENO_ENTRY = 0x123456n;
 const AT = { PHDR: 3n, PHNUM: 5n, PAGESZ: 6n, BASE: 7n, ENTRY: 9n };
 
-/** A dynamic loader whose segments are so far apart that no page holds parts of two. */
+/** A dynamic loader whose segments are so far apart that no page contains parts of two. */
 function makeLoader(page: number) {
   const file = new Uint8Array(3 * page).fill(0x55);
   const view = new DataView(file.buffer);
@@ -99,7 +99,7 @@ function run(page: number, words: ByteString[], loader: ByteString | undefined) 
   return { machine, gone, stack, calls, told };
 }
 
-/** Reads a stack as a program finds it. */
+/** Reads the stack of a new program. */
 function readStack(machine: Simulation, stack: bigint) {
   let at = stack;
   const next = () => machine.load(8, at += 8n);
@@ -139,7 +139,7 @@ for (const page of [4096, 16384, 65536]) {
         `open ${LOADER}`,
         "map 5 18", // Read and execute; private, fixed.
         "map 3 18", // Read and write.
-        "map 3 50", // The same, of no file.
+        "map 3 50", // The same, anonymous.
         "close 3",
       ]);
       assertEquals(machine.read(base, 4), "\x7fELF");

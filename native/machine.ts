@@ -1,8 +1,8 @@
 /**
- * What the programs of this folder can do besides computing with `bigint`s: reach memory, call the system, jump.
+ * What the programs of this folder can do besides computing with `bigint`s: use memory, call the kernel, jump.
  *
  * The compiler knows these functions and makes instructions of them. As TypeScript they act on a simulated machine,
- * which the unit tests put in.
+ * which the unit tests set by useMachine().
  *
  * A `bigint` is a signed number of 64 bits here. The processor wraps what does not fit; a simulated machine refuses it.
  *
@@ -65,7 +65,7 @@ export function syscall(name: SystemCall, ...parameters: bigint[]): bigint {
   return machine.syscall(name, parameters);
 }
 
-/** Goes on elsewhere, with the stack and the registers as the kernel sets them for a new program. */
+/** Continues at an address and does not return. The stack is the given one, the registers are as for a new program. */
 export function jump(address: bigint, stack: bigint): never {
   return machine.jump(address, stack);
 }
@@ -89,7 +89,7 @@ export function appendix(): bigint {
   return machine.appendix();
 }
 
-/** What differs between the two: the compiler takes what is for the processor that it compiles for. */
+/** A value that differs between the processors: the compiler takes the one of the processor that it compiles for. */
 export function either(x86_64: bigint, _aarch64: bigint): bigint {
   return x86_64;
 }

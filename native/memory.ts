@@ -2,7 +2,7 @@ import { load1, load8, store1, store8, syscall } from "./machine.ts";
 
 const PROT_READ_WRITE = 3n, MAP_PRIVATE_ANONYMOUS = 0x22n;
 
-/** Gets memory, all zero, from the kernel; 0 when there is none. mmap(2) */
+/** Gets memory from the kernel, all zero. Returns 0 when there is none. mmap(2) */
 export function allocate(size: bigint): bigint {
   const at = syscall("mmap", 0n, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1n, 0n);
   return at < 0n ? 0n : at;
@@ -21,22 +21,22 @@ export function say(words: bigint): void {
   syscall("write", STDERR, words, length(words));
 }
 
-/** Copies bytes and says where the copy ends. */
+/** Copies bytes. Returns where the copy ends. */
 export function copy(to: bigint, from: bigint, size: bigint): bigint {
   for (let done = 0n; done < size; done += 1n) store1(to + done, load1(from + done));
   return to + size;
 }
 
 /**
- * Copies bytes, eight at a time, and says where the copy ends. At both places up to 7 bytes behind the end are touched, too;
- * the copy may begin within the first one, but not behind its beginning.
+ * Copies bytes, eight at a time. Returns where the copy ends. Up to 7 bytes more are read and written behind both ends. The
+ * places may overlap if the copy begins before the original.
  */
 export function move(to: bigint, from: bigint, size: bigint): bigint {
   for (let done = 0n; done < size; done += 8n) store8(to + done, load8(from + done));
   return to + size;
 }
 
-/** Makes all bytes 0, from a place to another. */
+/** Sets all bytes from `from` to `end` to 0. */
 export function zero(from: bigint, end: bigint): void {
   let at = from;
   while (at < end && (at & 7n) !== 0n) {
@@ -53,7 +53,7 @@ export function zero(from: bigint, end: bigint): void {
   }
 }
 
-/** Copies a text, and says where its copy ends: there is a NUL. */
+/** Copies a text without its NUL. Returns where the copy ends. */
 export function copyText(to: bigint, text: bigint): bigint {
   return copy(to, text, length(text));
 }
@@ -66,7 +66,7 @@ export function isSame(a: bigint, b: bigint, size: bigint): boolean {
   return true;
 }
 
-/** Where a text has a byte for the first time; else its end. */
+/** Where a byte first occurs in a text; the text's end if it does not. */
 export function find(text: bigint, byte: bigint): bigint {
   let at = text;
   while (load1(at) !== byte && load1(at) !== 0n) at += 1n;

@@ -1,9 +1,9 @@
-// Gives the lines of a program a name. The program is executed as this very process, so whoever has started it watches it and
-// nothing else; what it writes goes through two pipes to a process beside it, the relay, which is nobody's child, hears no
-// signal, and ends when nobody can write to the pipes any more.
+// Puts a name before the lines of a program. This process itself executes the program, so its parent watches the program and
+// nothing else. What the program writes goes through two pipes to a second process, the relay. It is an orphan, blocks all
+// signals, and ends when no process can write to the pipes any more.
 //
-// A line and its name are written at once and are no longer than PIPE_BUF, so that the kernel mixes them with nothing that
-// others write to the same pipe. What is longer becomes several lines.
+// A line and its name are written at once and are no longer than PIPE_BUF, so that the kernel does not mix them with what
+// others write to the same pipe. A longer line becomes several.
 
 import { constant, load1, load4, load8, store1, store4, store8, syscall, text } from "./machine.ts";
 import { S_IFDIR, typeOf } from "./files.ts";
@@ -22,10 +22,10 @@ const SLASH = 47n,
   QUESTION = 63n;
 const EINTR = 4n, EAGAIN = 11n, ENOENT = 2n;
 
-/** In which form lines are written: SERVICE_LOGS. */
+/** The form in which lines are written: SERVICE_LOGS. */
 const RAW = 0n, PREFIX = 1n, JSON = 2n;
 
-/** As much as a pipe takes at once without mixing it with what others write. pipe(7) */
+/** How many bytes a pipe takes at once without mixing them with what others write. pipe(7) */
 const PIPE_BUF = 4096n;
 /** What is behind a message of JSON: `","partial":true}` at most, and one character that just did not fit. */
 const JSON_END = 24n;
@@ -34,7 +34,7 @@ const LONGEST_NAME = 255n;
 /** move() and findNewline() may touch so many bytes behind the end. */
 const SLACK = 8n;
 
-/** What the relay knows of each of its two streams: numbers, and then texts. */
+/** Offsets in the data of each of the two streams: numbers, then texts. */
 const OUTPUT = 0n, // The open file that its lines are written to: 1 or 2.
   COUNT = 8n, // How many bytes there are.
   IS_CONTINUED = 16n, // Whether the beginning of the line has been written.
@@ -44,13 +44,13 @@ const OUTPUT = 0n, // The open file that its lines are written to: 1 or 2.
 const MOST_BYTES = 16384n;
 const STREAM = BYTES + MOST_BYTES + SLACK;
 
-/** What it has once. */
+/** The data that both streams share. */
 const POLLED = 0n, SECOND_POLLED = 8n, END = 16n, WRITTEN = 32n;
 const STREAMS = WRITTEN + PIPE_BUF + SLACK;
 const ROOM = STREAMS + 2n * STREAM;
 
 /**
- * If this process is called for it, executes another program with a relay for its lines.
+ * Executes another program with a relay for its lines, if this process was started for that.
  *
  * As `relay NAME FILE ARGV0 [ARGUMENT]...` my_init starts it; as `runsv SERVICE` runsvdir does, which finds it in the PATH
  * before runit's own.
@@ -83,7 +83,7 @@ function isText(a: bigint, b: bigint): boolean {
   return length(a) === size && isSame(a, b, size);
 }
 
-/** Finds runit's own runsv, and takes the directory of this one off the PATH: it is no matter of the service's. */
+/** Finds runit's own runsv, and removes the directory of this one from the PATH, which the service need not know. */
 function findRunsv(environment: bigint): bigint {
   const PATH = text("PATH="), place = placeOf(environment, PATH);
   const end = load8(place) === 0n ? 0n : find(load8(place), COLON);
@@ -114,7 +114,7 @@ function execute(file: bigint, command: bigint, environment: bigint): void {
   syscall("exit_group", result === -ENOENT ? 127n : 126n);
 }
 
-/** Leads standard output and error to a relay. Where that is impossible all stays as it is. */
+/** Connects standard output and error to a relay. If that is impossible nothing changes. */
 function addRelay(stack: bigint, called: bigint, name: bigint, environment: bigint): void {
   const O_CLOEXEC = 0o2000000n, WRITABLE = 0o622n;
   const form = formIn(environment);
@@ -141,7 +141,7 @@ function formIn(environment: bigint): bigint {
   return isText(value, text("json")) ? JSON : RAW;
 }
 
-/** Starts the relay, as a child of a child that ends at once. Says whether it runs. */
+/** Starts the relay, as a child of a child that ends at once. Returns whether it runs. */
 function startRelay(
   stack: bigint,
   called: bigint,
@@ -159,7 +159,7 @@ function startRelay(
     return syscall("waitid", P_PID, child, info, WEXITED, 0n) >= 0n &&
       load4(info + SI_STATUS) === 0n;
   }
-  // For everyone who looks for a runsv: this is none.
+  // It must not look like a runsv in the list of processes.
   syscall("prctl", PR_SET_NAME, text("relay"), 0n, 0n, 0n);
   syscall("setsid");
   const room = allocate(ROOM);
@@ -174,14 +174,14 @@ function startRelay(
   return false;
 }
 
-/** Is called `relay NAME` by `ps` from now on, and nothing else. */
+/** Makes `ps` show this process as `relay NAME`. */
 function rename(stack: bigint, called: bigint, name: bigint): void {
   const last = load8(stack + 8n * load8(stack));
   zero(name + length(name), last + length(last));
   copyText(called, text("relay"));
 }
 
-/** Closes all open files but the pipes, as 0 and 3, and 1 and 2; and holds up no umount. */
+/** Closes all open files but the pipes (0 and 3) and 1 and 2, and leaves the working directory, so that it can be unmounted. */
 function keepOnly(stdout: bigint, stderr: bigint): void {
   const FIRST = 4n, LAST = 0xffffffffn, MOST = 1024n;
   syscall("dup3", stdout, 0n, 0n);
@@ -194,7 +194,7 @@ function keepOnly(stdout: bigint, stderr: bigint): void {
 
 // ---------------------------------------------------------------------------------------------- the relay
 
-/** Makes what lines begin with. */
+/** Makes the beginnings of lines. */
 function prepare(room: bigint, name: bigint, form: bigint): void {
   for (let output = 1n; output <= 2n; output += 1n) {
     const stream = room + STREAMS + (output - 1n) * STREAM;
@@ -227,7 +227,7 @@ function prepare(room: bigint, name: bigint, form: bigint): void {
   store4(room + SECOND_POLLED + 4n, POLLIN);
 }
 
-/** Reads and writes until both pipes have come to their end. */
+/** Reads and writes until both pipes are at their end. */
 function carry(room: bigint, form: bigint): void {
   let left = 2n;
   while (left > 0n) {
@@ -245,7 +245,7 @@ function carry(room: bigint, form: bigint): void {
   }
 }
 
-/** Reads once from a stream and writes what can be written. Says whether there may be more. */
+/** Reads once from a stream and writes what can be written. Returns whether there may be more. */
 function take(room: bigint, form: bigint, index: bigint, file: bigint): boolean {
   const stream = room + STREAMS + index * STREAM;
   const count = load8(stream + COUNT);
@@ -264,7 +264,7 @@ function writeLines(room: bigint, form: bigint, stream: bigint, isEnd: boolean):
   let at = stream + BYTES, to = written;
   while (at < end) {
     const lineEnd = findNewline(at, end);
-    // More may come. But where that is not possible, or so much is there, a part of the line is written.
+    // The rest of the line may still come. If it cannot, or there are too many bytes already, a part of the line is written.
     if (lineEnd === end && !isEnd && end - at <= PIPE_BUF) break;
     const most = form === JSON ? head + 6n * (lineEnd - at) + JSON_END : head + (lineEnd - at) + 1n;
     if (to > written && to + most > written + PIPE_BUF) {
@@ -293,7 +293,7 @@ function writeLines(room: bigint, form: bigint, stream: bigint, isEnd: boolean):
   store8(stream + COUNT, rest);
 }
 
-/** How much of a line there is room for: no character of several bytes is divided. */
+/** How many bytes of a line fit: a character of several bytes is not divided. */
 function pieceOf(line: bigint, end: bigint, room: bigint): bigint {
   if (end - line <= room) return end - line;
   for (let piece = room; piece > room - 4n; piece -= 1n) {
@@ -316,14 +316,14 @@ function findNewline(from: bigint, end: bigint): bigint {
   return at < end ? at : end;
 }
 
-/** Writes wholly, unless nobody can read any more: then it is lost, but the program may go on. */
+/** Writes all bytes, unless no process can read them any more: then they are lost, and the program may go on. */
 function write(output: bigint, from: bigint, end: bigint): void {
   const POLLOUT = 4n;
   let at = from;
   while (at < end) {
     const count = syscall("write", output, at, end - at);
     if (count === -EAGAIN) {
-      const polled = allocate(8n); // Only where somebody has made the output a non-blocking one.
+      const polled = allocate(8n); // Needed only if some program has made the output non-blocking.
       if (polled === 0n) return;
       store4(polled, output);
       store4(polled + 4n, POLLOUT);

@@ -1,5 +1,5 @@
-// What setuser.ts does, in the usual case: for root, with users and groups from /etc/passwd and /etc/group. In every other
-// case, and wherever there is something to be said, it returns with nothing changed, and Deno does it all.
+// What setuser.ts does, in the usual case: root calls, and users and groups come from /etc/passwd and /etc/group. In every
+// other case, and for every message, it returns with nothing changed, and setuser.ts does everything.
 
 import { constant, load1, load8, store1, store4, store8, syscall, text } from "./machine.ts";
 import { allocate, copy, copyText, find, length } from "./memory.ts";
@@ -64,7 +64,7 @@ export function setuser(stack: bigint): void {
   comeBack(before);
 }
 
-/** The line of a user, by name or else by number. */
+/** Finds the line of a user, by name or else by number. */
 function findUser(passwd: bigint, who: bigint, size: bigint): bigint {
   if (size === 0n) return UNUSUAL;
   const byName = findLine(passwd, PASSWD, who, size, 0n);
@@ -72,7 +72,7 @@ function findUser(passwd: bigint, who: bigint, size: bigint): bigint {
   return byName === NONE && id >= 0n ? findLine(passwd, PASSWD, 0n, 0n, id) : byName;
 }
 
-/** The number of a group, by its name or number; −1 when there is none. */
+/** The gid of a group, by its name or number; −1 when there is none. */
 function findGroup(group: bigint, name: bigint): bigint {
   const size = length(name);
   if (size === 0n) return -1n;
@@ -83,7 +83,7 @@ function findGroup(group: bigint, name: bigint): bigint {
 
 // ---------------------------------------------------------------------------------------------- environment
 
-/** Makes the variables of the user: a table of the addresses of `NAME=value`. */
+/** Makes the user's own variables: a list of addresses of `NAME=value`. */
 function ownVariables(
   user: bigint,
   name: bigint,
@@ -110,7 +110,7 @@ function ownVariables(
   return table;
 }
 
-/** Writes a variable to a place, and the place into the table. Gives the next place. */
+/** Writes a variable to `to`, and that address into the list. Returns the address for the next variable. */
 function add(entry: bigint, to: bigint, name: bigint, value: bigint, size: bigint): bigint {
   store8(entry, to);
   const end = copy(copyText(to, name), value, size);
@@ -146,8 +146,8 @@ function addNumber(entry: bigint, to: bigint, name: bigint, value: bigint): bigi
 }
 
 /**
- * The environment of before, where of a repeated name the first counts, with the user's own variables: in the place of the
- * one that was there, or at the end.
+ * Makes the command's environment: the given one, in which of a repeated name the first counts, and the user's own
+ * variables, which replace those of the same name or come at the end.
  */
 function makeEnvironment(given: bigint, own: bigint): bigint {
   let count = 0n;
@@ -171,10 +171,11 @@ function makeEnvironment(given: bigint, own: bigint): bigint {
       end += 8n;
     }
   }
-  return findVariable(made, text("LD_PRELOAD=")) === 0n ? made : 0n; // It could be a NSS of its own.
+  // A library in LD_PRELOAD could find other users and groups than the files have.
+  return findVariable(made, text("LD_PRELOAD=")) === 0n ? made : 0n;
 }
 
-/** Finds the variable of the same name among others, up to a 0; gives 0 when there is none. */
+/** Finds the variable of the same name in a list that ends with 0. Returns 0 when there is none. */
 function findVariable(list: bigint, variable: bigint): bigint {
   for (let at = list; load8(at) !== 0n; at += 8n) {
     let name = variable, other = load8(at);
@@ -189,11 +190,11 @@ function findVariable(list: bigint, variable: bigint): bigint {
 
 // -------------------------------------------------------------------------------------------------- execute
 
-/** Executes the command with default signal dispositions and no signal blocked. Returns when that is impossible. */
+/** Executes the command with default signal dispositions and no signal blocked. If that fails, restores them and returns. */
 function run(command: bigint, environment: bigint): void {
   const path = findVariable(environment, text("PATH="));
   const file = findProgram(load8(command), path === 0n ? 0n : path + 5n);
-  const fresh = allocate(SIGACTION * (LAST_SIGNAL + 2n)); // All 0: SIG_DFL, no flags. Those of before follow.
+  const fresh = allocate(SIGACTION * (LAST_SIGNAL + 2n)); // The first is all 0: SIG_DFL, no flags. The saved ones follow.
   if (file === 0n || fresh === 0n) return;
   const mask = fresh + SIGACTION * (LAST_SIGNAL + 1n);
   for (let signal = 1n; signal <= LAST_SIGNAL; signal += 1n) {

@@ -1,4 +1,4 @@
-/** A machine on paper, on which the programs of this folder run as TypeScript. For the tests. */
+/** A simulated machine and kernel: on it the tests run the programs of this folder as TypeScript. */
 import { type ByteString, fromBytes, toBytes } from "../posix/bytes.ts";
 import { type Machine, type Size, useMachine } from "./machine.ts";
 import { type SystemCall } from "./syscalls.ts";
@@ -15,13 +15,13 @@ export type Kernel = Partial<Record<SystemCall, (...parameters: bigint[]) => big
 
 export const ENOSYS = 38n;
 
-/** Memory, constants and a kernel; what a test does not give fails as in a kernel that does not have it. */
+/** Memory, constants and a kernel. A system call that the test does not give fails, as in a kernel that does not have it. */
 export class Simulation implements Machine {
   #regions: { start: bigint; view: DataView }[] = [];
   #next = 0x10000n;
   #texts = new Map<ByteString, bigint>();
   appendixAt = 0n;
-  /** What memory begins at a multiple of. */
+  /** All memory begins at a multiple of this. */
   align = 0x1000n;
 
   constructor(readonly kernel: Kernel = {}) {}
@@ -38,7 +38,7 @@ export class Simulation implements Machine {
     throw new Error("The program returned");
   }
 
-  /** Makes memory, with nothing that may be touched around it. */
+  /** Makes memory. What lies before and behind it cannot be accessed. */
   allocate(size: bigint | number): bigint {
     const start = (this.#next + this.align - 1n) & -this.align;
     this.#regions.unshift({ start, view: new DataView(new ArrayBuffer(Number(size))) });
@@ -46,7 +46,7 @@ export class Simulation implements Machine {
     return start;
   }
 
-  /** Puts bytes somewhere into memory. */
+  /** Puts bytes into new memory. */
   put(content: ByteString): bigint {
     const at = this.allocate(content.length);
     this.write(at, content);
@@ -129,10 +129,10 @@ export interface SimulatedFile {
   mayBeExecuted: boolean;
 }
 
-/** System calls for files, which `look` finds by their paths. */
+/** System calls for files, which `find` finds by their paths. */
 export function fileSystem(
   machine: () => Simulation,
-  look: (path: ByteString) => SimulatedFile | undefined,
+  find: (path: ByteString) => SimulatedFile | undefined,
 ): Kernel {
   const opened = new Map<bigint, { file: SimulatedFile; at: number }>();
   let next = 3n;
@@ -146,7 +146,7 @@ export function fileSystem(
   };
   return {
     openat: (_directory, path) => {
-      const file = look(machine().readText(path));
+      const file = find(machine().readText(path));
       if (!file) return ENOENT;
       opened.set(next, { file, at: 0 });
       return next++;
@@ -160,9 +160,9 @@ export function fileSystem(
     },
     close: (file) => opened.delete(file) ? 0n : -9n,
     fstat: (file, address) => status(opened.get(file)?.file, address),
-    newfstatat: (_directory, path, address) => status(look(machine().readText(path)), address),
+    newfstatat: (_directory, path, address) => status(find(machine().readText(path)), address),
     faccessat: (_directory, path, how) => {
-      const file = look(machine().readText(path));
+      const file = find(machine().readText(path));
       if (!file) return ENOENT;
       return how === 0n || file.mayBeExecuted ? 0n : EACCES;
     },

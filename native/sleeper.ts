@@ -1,5 +1,6 @@
-// PID 1 with nothing to decide: in 20 kB it reaps orphans and forwards signals to the main command, until a signal, the end
-// of a watched child or the time needs a decision. These stay pending, and Deno decides.
+// PID 1 when there is nothing to decide: it reaps orphans and forwards signals to the main command, in 60 kB of memory. A
+// signal or the end of a watched child that needs a decision stays pending, and Deno is started, which decides. So it is
+// when the due time comes.
 
 import { constant, load4, load8, store4, store8, syscall, text } from "./machine.ts";
 import { exists, isSameFile, readOwnPath } from "./files.ts";
@@ -7,10 +8,10 @@ import { loaderPath } from "./loader.ts";
 import { allocate, say } from "./memory.ts";
 import { BLOCKED } from "./signals.ts";
 
-/** The open file in which supervisor/asleep.ts leaves what there is to know. */
+/** The open file with the note that supervisor/asleep.ts writes. */
 const FILE = 250n;
 
-/** Its beginning: numbers of 8 bytes. The sleeper does not look at what follows the watched PIDs. */
+/** The note begins with numbers of 8 bytes, at these offsets. What follows the watched PIDs is for Deno. */
 const MAGIC_AT = 0n,
   PID = 8n,
   WAKING = 16n,
@@ -27,14 +28,14 @@ const SIGKILL = 9n, SIGTERM = 15n, SIGCHLD = 17n, SIGCONT = 18n;
 const EINTR = 4n, EAGAIN = 11n;
 const SECOND = 1000000000n;
 
-/** What `siginfo_t` holds at which place. sigaction(2) */
+/** Offsets in `siginfo_t`. sigaction(2) */
 const SI_CODE = 8n, SI_PID = 16n, SI_STATUS = 24n;
 const SIGINFO = 128n;
 
-/** The parts of the memory that sleep() allocates. */
+/** Offsets in the memory that sleep() allocates. */
 const INFO = 0n, SET = SIGINFO, TIME = SET + 8n, POLLED = TIME + 16n, ROOM = POLLED + 8n;
 
-/** Sleeps, if that is what this process was executed for, until something is to be decided. */
+/** Sleeps until there is something to decide, if this process was executed for that: then it has a note. */
 export function sleep(): void {
   const run = allocate(HEADER + ROOM), room = run + HEADER;
   if (run === 0n || syscall("pread64", FILE, run, HEADER, 0n) < WATCHED) return;
@@ -49,7 +50,7 @@ export function sleep(): void {
 
 function wait(run: bigint, room: bigint, signals: bigint): void {
   while (true) {
-    // Children after the signals: one that ends meanwhile sends a new one, which ends the next wait.
+    // Signals first, then children: a child that ends in between sends a new signal, which ends the next wait.
     if (!forwardSignals(run, room) || isCalled(run, room) || !reapOrphans(run, room)) return;
     if (load8(run + OWNS_TERMINAL) !== 0n && isStopped(load8(run + MAIN), room)) return;
     const due = load8(run + DUE), left = due - now(room);
@@ -58,13 +59,13 @@ function wait(run: bigint, room: bigint, signals: bigint): void {
   }
 }
 
-/** Whether a signal that wakes is pending. It is not taken here: Deno takes it. */
+/** Whether a signal that wakes PID 1 is pending. It is left pending for Deno. */
 function isCalled(run: bigint, room: bigint): boolean {
   return syscall("rt_sigpending", room + SET, 8n) < 0n ||
     (load8(room + SET) & load8(run + WAKING)) !== 0n;
 }
 
-/** Reaps the children that have ended, up to one that is watched. Returns whether there was none of those. */
+/** Reaps the children that have ended. Stops at a watched one, which is left for Deno, and returns false. */
 function reapOrphans(run: bigint, room: bigint): boolean {
   const P_ALL = 0n, P_PID = 1n;
   const WNOHANG = 1n, WEXITED = 4n, WNOWAIT = 0x1000000n;
@@ -78,7 +79,7 @@ function reapOrphans(run: bigint, room: bigint): boolean {
   }
 }
 
-/** Whether a child is stopped, as by Ctrl-Z. Deno will take that, and continue it. */
+/** Whether a child is stopped, as by Ctrl-Z. This stays to be seen by Deno, which continues the child. */
 function isStopped(pid: bigint, room: bigint): boolean {
   const P_PID = 1n, WNOHANG = 1n, WSTOPPED = 2n, WNOWAIT = 0x1000000n;
   store8(room + INFO + SI_PID, 0n);
@@ -94,7 +95,7 @@ function isWatched(run: bigint, pid: bigint): boolean {
   return false;
 }
 
-/** Forwards the signals that do not wake to the main command, if there is one. */
+/** Forwards the signals that do not wake PID 1 to the main command, if there is one. */
 function forwardSignals(run: bigint, room: bigint): boolean {
   const SI_KERNEL = 0x80n;
   store8(room + SET, BLOCKED & ~load8(run + WAKING));
@@ -104,13 +105,13 @@ function forwardSignals(run: bigint, room: bigint): boolean {
     const signal = syscall("rt_sigtimedwait", room + SET, room + INFO, room + TIME, 8n);
     if (signal < 0n) return signal === -EAGAIN || signal === -EINTR;
     const isOurs = load4(room + INFO + SI_PID) === load8(run + PID) &&
-      load4(room + INFO + SI_CODE) !== SI_KERNEL; // A SIGPIPE, from before.
+      load4(room + INFO + SI_CODE) !== SI_KERNEL; // A SIGPIPE of our own, from a write before the sleep.
     const main = load8(run + MAIN);
     if (signal !== SIGCHLD && !isOurs && main !== 0n) syscall("kill", main, signal);
   }
 }
 
-/** Waits for a signal, for some nanoseconds at most. */
+/** Waits for a signal, at most for so many nanoseconds. */
 function waitFor(signals: bigint, nanoseconds: bigint, room: bigint): boolean {
   const POLLIN = 1n;
   store8(room + TIME, nanoseconds / SECOND);
@@ -128,9 +129,9 @@ function now(room: bigint): bigint {
   return load8(room + TIME) * SECOND + load8(room + TIME + 8n);
 }
 
-// ---------------------------------------------------------------------------------------- when Deno is gone
+// ----------------------------------------------------------------------------------- when Deno cannot be loaded
 
-/** Whether Deno can be loaded: it reads its JavaScript from the path of this file, which must still lead to it. */
+/** Whether Deno can be loaded: it reads its JavaScript from the path of this file, so the path must still lead to the file. */
 function canWake(): boolean {
   const MOST = 4096n;
   const path = allocate(MOST);
@@ -138,7 +139,7 @@ function canWake(): boolean {
     exists(loaderPath());
 }
 
-/** Ends the container in order, since no Deno can be loaded to do it. */
+/** Ends the container in order, since Deno cannot be loaded to do it. */
 function endEverything(run: bigint, room: bigint): void {
   const TERM_TIMEOUT = 5n * SECOND, KILL_TIMEOUT = SECOND; // Together less than docker's 10 seconds.
   say(
@@ -154,7 +155,7 @@ function endEverything(run: bigint, room: bigint): void {
   syscall("exit_group", status);
 }
 
-/** Signals all processes. If this is not PID 1 that would be the whole machine, so then only the watched children. */
+/** Signals all processes. If this is not PID 1, they would be those of the whole machine: then only the watched children. */
 function signalAll(run: bigint, signal: bigint): void {
   if (load8(run + PID) === 1n) {
     syscall("kill", -1n, signal);
@@ -164,10 +165,10 @@ function signalAll(run: bigint, signal: bigint): void {
   for (let at = WATCHED; at < end; at += 8n) syscall("kill", load8(run + at), signal);
 }
 
-/** Reaps children until there are none, or the deadline. Returns the main command's status, once it has one. */
+/** Reaps children until there are none or the deadline comes. Returns the main command's status, if it has ended. */
 function reapAll(run: bigint, room: bigint, deadline: bigint, before: bigint): bigint {
   const P_ALL = 0n, WNOHANG = 1n, WEXITED = 4n, CLD_EXITED = 1n;
-  const POLL = SECOND / 50n; // Short beside the second that is left after SIGKILL.
+  const POLL = SECOND / 50n; // Much shorter than the second that is left after SIGKILL.
   let status = before;
   while (now(room) < deadline) {
     store8(room + INFO + SI_PID, 0n);

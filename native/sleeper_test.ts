@@ -8,7 +8,7 @@ import { sleep } from "./sleeper.ts";
 const { SIGTERM, SIGHUP, SIGCHLD, SIGWINCH, SIGUSR1, SIGPIPE, SIGINT } = SIGNALS;
 const SECOND = 1_000_000_000n;
 
-/** A container on paper, in which things happen while PID 1 waits. */
+/** A simulated container, in which things happen while PID 1 waits. */
 class Container {
   log: string[] = [];
   pending: { signal: number; sender?: number; fromKernel?: boolean }[] = [];
@@ -98,7 +98,7 @@ class Container {
     this.machine.store(8, this.machine.appendixAt + 8n, loader - this.machine.appendixAt);
   }
 
-  /** Lives until PID 1 wakes, or ends. */
+  /** Runs until PID 1 wakes or ends. */
   run(): string {
     const { how, parameters } = this.machine.run(() => {
       sleep();
@@ -135,7 +135,7 @@ Deno.test("asleep it reaps orphans, and wakes when a watched child ends, which i
   assertEquals(container.ended, [{ pid: 11, status: 0 }]);
 });
 
-Deno.test("a child that has ended before it fell asleep is not overlooked", () => {
+Deno.test("a child that ended before PID 1 fell asleep is not overlooked", () => {
   const container = new Container({}, []);
   container.ended.push({ pid: 12, status: 0 }, { pid: 10, status: 3 });
   assertEquals([container.run(), container.log], ["woke", ["collected 12"]]);
@@ -154,7 +154,7 @@ Deno.test("a child that ends while signals are forwarded is not overlooked", () 
   assertEquals([container.run(), container.seconds], ["woke", 100]);
 });
 
-Deno.test("asleep it passes signals on to the main command, once each, but none of its own", () => {
+Deno.test("asleep it forwards each signal to the main command once, but none of its own", () => {
   const container: Container = new Container({}, [
     () =>
       container.pending.push({ signal: SIGHUP }, { signal: SIGWINCH, fromKernel: true, sender: 1 }),
@@ -173,7 +173,7 @@ Deno.test("without a main command other signals are dropped", () => {
   assertEquals([container.run(), container.log, container.pending], ["woke", [], []]);
 });
 
-Deno.test("a signal that wakes is left pending, whatever else comes with it", () => {
+Deno.test("a signal that wakes PID 1 is left pending, whatever else comes with it", () => {
   for (const signal of [SIGTERM, SIGINT, SIGRTMIN + 3]) {
     const container: Container = new Container({}, [
       () =>
@@ -201,7 +201,7 @@ Deno.test("a kernel that refuses a call wakes it", () => {
   }
 });
 
-Deno.test("when its file is gone it ends all processes itself, with the main command's status", () => {
+Deno.test("when its file is deleted it ends all processes itself, with the main command's status", () => {
   const container: Container = new Container({}, [
     () => container.pending.push({ signal: SIGTERM }),
     () => [10, 11, 12].forEach((pid) => container.end(pid, pid)),
@@ -218,7 +218,7 @@ Deno.test("when its file is gone it ends all processes itself, with the main com
   ]);
 });
 
-Deno.test("then who does not end within 5 seconds is killed; and not as PID 1 only the watched are signalled", () => {
+Deno.test("then a process that does not end within 5 seconds is killed; where it is not PID 1, only watched children are signalled", () => {
   const container: Container = new Container({ pid: 7 }, [() => container.end(11)], 7);
   container.isDeleted = true;
   assertEquals(container.run(), "exit_group 0");

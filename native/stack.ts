@@ -35,12 +35,12 @@ export function auxiliary(stack: bigint, key: bigint): bigint {
   return at + 8n;
 }
 
-/** Takes all arguments but the first away: what is behind them moves up to it. */
+/** Removes all arguments but the first: what follows them moves up. */
 export function dropArguments(stack: bigint): void {
   if (load8(stack) < 2n) return;
   let to = stack + 16n;
   let from = environmentOf(stack) - 8n;
-  // The end of argv, and the environment with its end.
+  // The 0 at the end of argv, and the environment with its own 0.
   for (let ends = 0n; ends < 2n;) {
     if (load8(from) === 0n) ends += 1n;
     store8(to, load8(from));

@@ -1,4 +1,4 @@
-/** The numbers of the system calls that are used here: on x86-64 and on aarch64. syscalls(2) */
+/** The numbers of the system calls that are used here, on x86-64 and on aarch64. syscalls(2) */
 export const syscalls = {
   // Processes.
   execve: [59, 221],

@@ -1,6 +1,5 @@
-// /etc/passwd and /etc/group, when all is as usual: then this finds what the functions of glibc find, of every version from
-// 2.23 on. About everything else, such as other sources of NSS or a line that is not quite right, it says so, and decides
-// nothing.
+// Reads /etc/passwd and /etc/group in the usual case: then it finds what the functions of glibc find, in every version from
+// 2.23 on. In any other case, such as another source of NSS or a malformed line, it returns UNUSUAL and decides nothing.
 
 import { either, load1, store4, syscall, text } from "./machine.ts";
 import { isSame } from "./memory.ts";
@@ -13,9 +12,9 @@ const DELETE = 127n;
 /** The greatest uid and gid: the number above means "no change" to the system. */
 const GREATEST = 0xfffffffen;
 
-/** Said instead of a line: no line is it. */
+/** Returned instead of a line: there is no such line. */
 export const NONE = -1n;
-/** Said instead of anything: this has to be decided elsewhere. */
+/** Returned instead of any result: setuser.ts must decide. */
 export const UNUSUAL = 0n;
 
 /** Fields of a line, counted from 0, of /etc/passwd, and of /etc/group. passwd(5), group(5) */
@@ -53,7 +52,7 @@ export function findLine(
   return NONE;
 }
 
-/** Puts the groups of a user at a place, as getgrouplist(3) does; says how many there are, or UNUSUAL. */
+/** Writes the groups of a user into `groups`, as getgrouplist(3) does. Returns how many there are, or UNUSUAL. */
 export function listGroups(
   database: bigint,
   name: bigint,
@@ -114,7 +113,7 @@ function isField(start: bigint, name: bigint, size: bigint): boolean {
   return sizeOfField(start) === size && isSame(start, name, size);
 }
 
-/** Reads the number at a place, which ends where its digits do: −1 when there is none, or one that is too great. */
+/** Reads a number, up to its last digit; −1 when there is none, or it is too great. */
 export function readNumber(start: bigint): bigint {
   let at = start, value = 0n;
   while (isDigit(load1(at)) && at - start < 11n) {
@@ -124,7 +123,7 @@ export function readNumber(start: bigint): bigint {
   return at === start || at - start > 10n || value > GREATEST ? -1n : value;
 }
 
-/** Reads a text that is a uid or gid and nothing else; −1 when it is none. */
+/** Reads a text that is a uid or gid and nothing else; −1 when it is not. */
 export function readId(start: bigint, size: bigint): bigint {
   for (let at = 0n; at < size; at += 1n) {
     if (!isDigit(load1(start + at))) return -1n;
@@ -136,13 +135,13 @@ function isDigit(byte: bigint): boolean {
   return byte >= DIGIT_0 && byte <= DIGIT_9;
 }
 
-/** Whether a line means nothing. Some versions of glibc read comments in /etc/group as groups: those are none here. */
+/** Whether a line is empty or a comment. A comment in /etc/group that has colons is not skipped: some glibc read it as a group. */
 function isSkipped(line: bigint, kind: bigint): boolean {
   if (load1(line) === NEWLINE) return true;
   return load1(line) === HASH && (kind === PASSWD || load1(line + sizeOfField(line)) !== COLON);
 }
 
-/** Whether a line has all its fields, and in them only what every version of glibc reads alike. */
+/** Whether a line has all its fields, and only characters that every version of glibc reads in the same way. */
 function isUsual(line: bigint, kind: bigint): boolean {
   const first = load1(line);
   if (first === COLON || first === HASH || first === PLUS || first === MINUS) return false;
@@ -174,7 +173,7 @@ function nextLine(line: bigint): bigint {
 
 // ------------------------------------------------------------------------------------------------------ NSS
 
-/** Whether NSS looks into /etc/passwd and /etc/group, and nowhere else. nsswitch.conf(5) */
+/** Whether NSS reads /etc/passwd and /etc/group and nothing else. nsswitch.conf(5) */
 export function isOnlyFiles(): boolean {
   if (exists(text("/var/run/nscd/socket"))) return false;
   const file = openFile(text("/etc/nsswitch.conf"));
@@ -209,7 +208,7 @@ function sizeOfName(line: bigint): bigint {
   return load1(at) === COLON ? at - line : 0n;
 }
 
-/** Whether the sources are `files` or `compat`, and behind it at most `systemd`, which is not installed. */
+/** Whether the sources are `files` or `compat`, at most followed by a `systemd` that is not installed. */
 function areFiles(start: bigint): boolean {
   let count = 0n;
   let at = start;

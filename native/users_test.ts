@@ -54,7 +54,7 @@ for (const [content, expected] of Object.entries(settings)) {
   });
 }
 
-Deno.test("setuser needs no nsswitch.conf, and leaves everything to glibc where nscd or systemd's NSS is there", () => {
+Deno.test("setuser needs no nsswitch.conf, and leaves everything to glibc where nscd or systemd's NSS module is present", () => {
   const systemd = { "/etc/nsswitch.conf": "passwd: files systemd\n" };
   assertEquals(decide({}), true);
   assertEquals(decide(systemd), true);

@@ -8,8 +8,7 @@ import { type ByteString } from "./bytes.ts";
 export const LONGEST_STRING = 131_071;
 
 /**
- * Says why arguments and environment are more than a program can be given, which execve(2) refuses without saying
- * which; nothing when they fit.
+ * Says which of arguments and environment is too large for a program, since execve(2) does not; undefined when they fit.
  *
  * @param stackBytes the limit of the stack's size (`ulimit -s`), on which the kernel's depends
  */

@@ -2,7 +2,7 @@
  * Text whose characters are bytes: each is U+0000 to U+00FF and stands for one byte.
  *
  * Environment, arguments and paths on Unix are bytes in no certain encoding. As a byte string they can be
- * compared, split and written down as JSON like any other text, and nothing is lost on the way.
+ * compared, split and written as JSON like any other text, and nothing is lost.
  *
  * @see https://webidl.spec.whatwg.org/#idl-ByteString
  */

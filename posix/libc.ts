@@ -1,17 +1,17 @@
 /**
- * The C library, as typed values. This is the only file that knows of FFI: no pointer leaves it.
+ * The C library, as typed values. Only this file uses FFI, and no pointer leaves it.
  *
- * Every function says which manual page it is. A call that fails throws a `SystemError` or returns a value that
- * means just that. `errno` needs a second call, before which the runtime may have overwritten it, so it gives messages
- * their wording and decides nothing.
+ * Every function names its manual page. A call that fails throws a `SystemError`, or returns a value that means failure.
+ * `errno` needs a second call, before which the runtime may have overwritten it, so it is used for the wording of
+ * messages only, never to decide.
  *
  * @module
  */
 import { type ByteString, fromBytes, toBytes } from "./bytes.ts";
+import { libcPath } from "./libc_path.ts";
 import { allSignalsBut, type Exit, type Received, SIGNALS, type Suspension } from "./signals.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
-const LIBC = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
 
 /** Pointers are numbers here: Deno's own pointer type demands the right to load any library. */
 const POINTER = "usize";
@@ -133,9 +133,9 @@ const c = bind({
 });
 
 /**
- * Binds functions of libc. For each one Deno would compile machine code, which takes it longer than all else that we do at a
- * start, and which only V8's optimized code would call; ours never is. It compiles none for a function that has
- * a structure among its parameters, so each gets one at the end: for C that is one argument more, which it ignores.
+ * Binds functions of libc. Deno would compile machine code for each one. That takes longer than everything else at a start,
+ * and only code that V8 has optimized would call it; ours never is. Deno compiles none for a function that has a structure
+ * among its parameters, so each gets one at the end: for C that is one argument more, which it ignores.
  */
 function bind<S extends Record<string, Deno.ForeignFunction>>(
   functions: S,
@@ -144,7 +144,7 @@ function bind<S extends Record<string, Deno.ForeignFunction>>(
   const padded = Object.entries(functions).map(([name, { parameters, ...rest }]) =>
     [name, { ...rest, parameters: [...parameters, { struct: ["u8"] }] }] as const
   );
-  const { symbols } = Deno.dlopen(LIBC, Object.fromEntries(padded));
+  const { symbols } = Deno.dlopen(libcPath(Deno.build.arch), Object.fromEntries(padded));
   // deno-lint-ignore no-explicit-any
   const call = symbols as Record<string, (...args: any[]) => any>;
   return Object.fromEntries(
@@ -153,7 +153,7 @@ function bind<S extends Record<string, Deno.ForeignFunction>>(
   ) as Deno.StaticForeignLibraryInterface<S>;
 }
 
-/** A call of the system that failed; the message says what could not be done and why. */
+/** A system call that failed; the message says what could not be done and why. */
 export class SystemError extends Error {
   override name = "SystemError";
   /** @param action what could not be done, such as `Cannot read /etc/x` */
@@ -184,7 +184,7 @@ function cString(text: ByteString): Uint8Array<ArrayBuffer> {
   return toBytes(text + "\0");
 }
 
-/** Makes a `char *[]` in memory of C's; the caller frees it. */
+/** Makes a `char *[]` in C's memory; the caller frees it. */
 function stringArray(texts: readonly ByteString[]): bigint {
   const strings = cString(texts.join("\0"));
   const head = 8 * (texts.length + 1);
@@ -200,7 +200,7 @@ function stringArray(texts: readonly ByteString[]): bigint {
   return block;
 }
 
-/** A path that outlives every call: older versions of glibc keep the pointer of an addopen only. */
+/** A path that stays in memory: older versions of glibc keep only the pointer that addopen gets, not a copy. */
 const DEV_NULL = keep("/dev/null");
 
 function keep(text: ByteString): bigint {
@@ -263,7 +263,7 @@ const wstatus = new Int32Array(1);
 /**
  * Reaps a child that has ended, or notices one that was stopped; never blocks. waitpid(2)
  *
- * @param which the child; without it any, for which the kernel may have to look through all of them
+ * @param which the child; without it any of them, for which the kernel may have to examine all
  */
 export function reap(which = -1): Exit | Suspension | "nothing yet" | "no child" {
   const WNOHANG = 1, WUNTRACED = 2, STOPPED = 0x7f;
@@ -275,7 +275,7 @@ export function reap(which = -1): Exit | Suspension | "nothing yet" | "no child"
   return signal === 0 ? { pid, status: value } : { pid, status: 128 + signal, signal };
 }
 
-/** A program as it is started. */
+/** A program that is to be started. */
 export interface Program {
   file: ByteString;
   argv: readonly ByteString[];
@@ -317,7 +317,7 @@ export function spawn(
   c.free(args);
   c.free(env);
   if (errno !== 0) throw new SystemError(`Cannot run ${file}`, readString(c.strerror(errno)));
-  // glibc 2.23's child makes its group itself, maybe later than we need it. When it was faster, this fails.
+  // glibc 2.23's child makes its group itself, perhaps later than we need it. If it was faster, this call fails.
   if (ownGroup) c.setpgid(pid[0], pid[0]);
   return pid[0];
 }
@@ -345,8 +345,8 @@ export function stackLimit(): number {
 }
 
 /**
- * Becomes this same program once more, from its beginning, which finds `note` in the open file of this number.
- * Returns if that is impossible; then nothing has changed.
+ * Executes this same program anew; its beginning finds `note` in the open file of this number. Returns if that is
+ * impossible; then nothing has changed.
  *
  * @param kept open files of ours that stay open
  */
@@ -377,14 +377,14 @@ export function startAgain(
   if (given >= 0) c.close(given);
 }
 
-/** Sees to it that these open files reach no other program. fcntl(2) */
+/** Makes sure that no other program inherits these open files. fcntl(2) */
 export function keepToOurselves(files: readonly number[]): void {
   for (const file of files) c.fcntl(file, F_SETFD, FD_CLOEXEC);
 }
 
 const F_SETFD = 2, FD_CLOEXEC = 1;
 
-/** Reads an open file from its beginning; nothing when it cannot be read. */
+/** Reads an open file from its beginning; undefined when it cannot be read. */
 export function readOpenFile(number: number): ByteString | undefined {
   try {
     return readFile(`/proc/self/fd/${number}`);
@@ -429,7 +429,7 @@ export function setSignalMask(signals: readonly number[]): void {
   c.sigprocmask(SIG_SETMASK, signalSet(signals), null);
 }
 
-/** Gives a signal its default disposition; glibc's own, which its sigaction(3) would refuse, too. sigaction(2) */
+/** Gives a signal its default disposition, also glibc's own signals, which its sigaction(3) refuses. sigaction(2) */
 export function setDefault(signal: number): void {
   const SYS_rt_sigaction = ON_X86 ? 13n : 134n;
   c.syscall4(SYS_rt_sigaction, signal, new Uint8Array(32), null, 8); // All 0: SIG_DFL, no flags.
@@ -447,7 +447,7 @@ const received = new Int32Array(32); // siginfo_t
  * Waits for one of a set of (blocked) signals. sigtimedwait(2)
  *
  * @param seconds how long at most; `Infinity` for ever
- * @returns nothing after the timeout, and earlier on EINTR or when we have sent the signal ourselves
+ * @returns undefined after the timeout, and earlier on EINTR or when we have sent the signal ourselves
  */
 export function waitForSignal(set: SignalSet, seconds: number): Received | undefined {
   const timeout = seconds === Infinity ? null : timespec(seconds);
@@ -472,7 +472,7 @@ export function waitForAny(
   seconds: number,
 ): readonly number[] {
   const POLLIN = 1, UNSEEN_SECONDS = 0.1;
-  // Of this call alone, so that no child and no sleeper can inherit it. Without one, signals are looked for ten times a second.
+  // Closed again at the end of this call, so that no child and no sleeper inherits it. If it cannot be made, the wait is short.
   const signals = c.signalfd(-1, set, O_CLOEXEC);
   const polled = new Int32Array([signals, ...files].flatMap((file) => [file, POLLIN])); // struct pollfd[]
   const most = signals < 0 ? Math.min(seconds, UNSEEN_SECONDS) : seconds;
@@ -520,7 +520,7 @@ const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_APPEND = 0o2000, O_NONBLO
 const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
-/** What a path leads to, links followed. */
+/** The file that a path leads to; links are followed. */
 export interface FileStatus {
   type: "file" | "directory" | "pipe" | "other";
   /** The permission bits. */
@@ -529,7 +529,7 @@ export interface FileStatus {
   gid: number;
 }
 
-/** stat(2); nothing when there is no such file, or none that may be looked at. */
+/** stat(2); undefined when there is no such file, or it cannot be reached. */
 export function stat(path: ByteString): FileStatus | undefined {
   return fileStatus(AT_FDCWD, path, 0);
 }
@@ -575,7 +575,7 @@ export function mayWrite(path: ByteString): boolean {
 }
 
 /**
- * Reads a file. It never waits: what a pipe does not hold yet is not read.
+ * Reads a file. It never waits: what is not in a pipe yet is not read.
  *
  * @param limit how many bytes at most
  * @throws {SystemError}
@@ -597,7 +597,7 @@ export function readFile(path: ByteString, limit = Infinity): ByteString {
   return text;
 }
 
-/** Reads the beginning of a file into a buffer. Gives how many bytes that are: none when it cannot be read. */
+/** Reads the beginning of a file into a buffer. Returns the number of bytes: 0 when it cannot be read. */
 export function readBeginning(path: ByteString, buffer: Uint8Array<ArrayBuffer>): number {
   const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC, 0);
   if (file < 0) return 0;
@@ -607,7 +607,7 @@ export function readBeginning(path: ByteString, buffer: Uint8Array<ArrayBuffer>)
 }
 
 /**
- * Reads a file only if it is one: no link, and neither a pipe nor a device, which may never end.
+ * Reads a file only if it is regular: not a link, and not a pipe or a device, which may never end.
  *
  * @param limit how many bytes at most
  * @throws {SystemError}
@@ -680,7 +680,7 @@ export function makeLink(target: ByteString, path: ByteString): void {
   if (c.symlink(cString(target), cString(path)) !== 0) throw new SystemError(`Cannot make ${path}`);
 }
 
-/** lstat(2): of a link itself; nothing when there is no such file. */
+/** lstat(2): about a link itself; undefined when there is no such file. */
 export function lstat(path: ByteString): FileStatus | undefined {
   const O_PATH = 0o10000000;
   const file = c.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
@@ -698,22 +698,22 @@ export function removeDirectory(path: ByteString): boolean {
 /**
  * Locks a directory until this process ends, whether it is removed or not. flock(2)
  *
- * @returns the open file that holds the lock; nothing when another process has it, or there is no such directory
+ * @returns the open file that has the lock; undefined when another process has it, or there is no such directory
  */
 export function lockDirectory(path: ByteString): number | undefined {
   const LOCK_EX = 2, LOCK_NB = 4;
   const directory = c.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
   if (directory < 0) return undefined;
-  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return directory; // Closed, it would be unlocked.
+  if (c.flock(directory, LOCK_EX | LOCK_NB) === 0) return directory; // Closing it would unlock the directory.
   c.close(directory);
 }
 
-/** Says that a file was last changed at the beginning of time. utimensat(2) */
+/** Sets the time of a file's last change to 1970. utimensat(2) */
 export function makeOld(path: ByteString): void {
   c.utimensat(AT_FDCWD, cString(path), new BigInt64Array(4), 0);
 }
 
-/** readlink(2); nothing when it is no link. */
+/** readlink(2); undefined when it is not a link. */
 export function readLink(path: ByteString): ByteString | undefined {
   const buffer = new Uint8Array(4096);
   const length = Number(c.readlink(cString(path), buffer, BigInt(buffer.length)));
@@ -740,10 +740,7 @@ export function listDirectory(path: ByteString): ByteString[] {
   return names.filter((name) => name !== "." && name !== "..").sort();
 }
 
-/**
- * How long we still wait for a full pipe, in milliseconds. This is no part of the Run: it decides nothing, and
- * begins anew with each program that this file is loaded into.
- */
+/** For how many milliseconds more we wait for a full pipe. Not part of the Run: it decides nothing, and is new after a sleep. */
 let patience = 200;
 
 /** Writes a line to standard error, or drops it: a reader that does not read must not stop PID 1. */
@@ -783,7 +780,7 @@ export interface User {
   shell: ByteString;
 }
 
-/** Finds a user by name or number, wherever NSS looks. getpwnam(3) */
+/** Finds a user by name or number, in all sources of NSS. getpwnam(3) */
 export function findUser(who: ByteString | number): User | undefined {
   const entry = typeof who === "number" ? c.getpwuid(who) : c.getpwnam(cString(who));
   if (entry === 0n) return undefined;
@@ -818,7 +815,7 @@ export function groupsOf(name: ByteString, gid: number): number[] {
   return [...groups.subarray(0, count[0])];
 }
 
-/** Who this process is. credentials(7) */
+/** The user and group of this process. credentials(7) */
 export function identity(): { uid: number; gid: number } {
   return { uid: c.geteuid(), gid: c.getegid() };
 }

@@ -5,8 +5,8 @@ import { mayExecute, readFile, stat } from "./libc.ts";
 export type Found = { file: ByteString } | { status: 126 | 127; reason: string };
 
 /**
- * Finds the program that a command means, as execvp(3) does, and says why one cannot be run: with status 127 when it
- * is missing, 126 when it is there, as in a shell.
+ * Finds the program that a command means, as execvp(3) does, or says why it cannot be run: with status 127 when it is
+ * missing and 126 when it is there, as in a shell.
  *
  * @param searchPath the value of `PATH`
  */
@@ -28,7 +28,7 @@ function missing(reason: string): Found {
   return { status: 127, reason };
 }
 
-/** Examines one path; nothing when there is none. */
+/** Examines one path; undefined when it does not exist. */
 function examine(file: ByteString): Found | undefined {
   const status = stat(file);
   if (!status) return undefined;
@@ -41,13 +41,13 @@ function examine(file: ByteString): Found | undefined {
   return examineBeginning(file) ?? { file };
 }
 
-/** Finds fault with the interpreter line of a script; nothing for all other programs. */
+/** Says what is wrong with the interpreter line of a script; undefined if nothing is, or for any other program. */
 function examineBeginning(file: ByteString): Found | undefined {
   let beginning: ByteString;
   try {
     beginning = readFile(file, 256);
   } catch {
-    return undefined; // May be run, but not read.
+    return undefined; // A program may be executable and not readable.
   }
   if (beginning.startsWith("#!")) {
     const line = beginning.slice(2).split("\n")[0];
@@ -60,7 +60,7 @@ function examineBeginning(file: ByteString): Found | undefined {
         : `the interpreter ${interpreter} of ${file} does not exist; install it or correct the first line`,
     );
   }
-  // Whether a binary file can be run the kernel decides: it may know more formats than ELF.
+  // The kernel decides whether a binary file can be run: it may know more formats than ELF.
   return beginning.includes("\0") ? undefined : noInterpreter(file);
 }
 

@@ -39,7 +39,7 @@ export const SIGNALS = {
   SIGSYS: 31,
 } as const;
 
-/** Signals that glibc keeps to itself. */
+/** Signals that glibc uses itself. */
 export const GLIBC_SIGNALS: readonly number[] = [32, 33];
 /** Where the real-time signals begin. */
 export const SIGRTMIN = 34;
@@ -58,14 +58,14 @@ export const SUSPENDING_SIGNALS: readonly number[] = [
   SIGNALS.SIGTTOU,
 ];
 
-/** Says what a signal is called, such as `SIGTERM` or `SIGRTMIN+3`. */
+/** The name of a signal, such as `SIGTERM` or `SIGRTMIN+3`. */
 export function signalName(number: number): string {
   if (number >= SIGRTMIN) return `SIGRTMIN+${number - SIGRTMIN}`;
   const found = Object.entries(SIGNALS).find(([, value]) => value === number);
   return found ? found[0] : `signal ${number}`;
 }
 
-/** Lists all signals but those named. */
+/** Lists all signals but these. */
 export function allSignalsBut(...left: number[]): number[] {
   const all = Object.values(SIGNALS) as number[];
   for (let number = SIGRTMIN; number <= SIGRTMAX; number++) all.push(number);

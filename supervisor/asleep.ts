@@ -1,20 +1,20 @@
 import { type ByteString, fromBytes, toBytes } from "../posix/bytes.ts";
 
 /**
- * What a process leaves in the open file 250 when it executes itself to sleep: first what the sleeper needs, which is
- * native code (native/sleeper.ts), and after that what Deno continues from.
+ * What PID 1 writes into the open file 250 before it executes itself to sleep: first what the sleeper needs, which is
+ * native code (native/sleeper.ts), then what Deno continues from.
  */
 export interface Note {
-  /** Whose note it is: in any other process it means nothing. */
+  /** The process that the note is for: any other process ignores it. */
   pid: number;
-  /** The signals that wake. All others are forwarded to the main command. */
+  /** The signals that wake PID 1. All others are forwarded to the main command. */
   waking: readonly number[];
   /** When to wake at the latest, in monotonic seconds. */
   due?: number;
   main?: number;
-  /** Whether the main command has the terminal: then it wakes, too, when that stops it. */
+  /** Whether the main command has the terminal: then PID 1 wakes, too, when the command is stopped from there. */
   ownsTerminal?: boolean;
-  /** The children whose end wakes; all others are reaped. */
+  /** The children whose end wakes PID 1; all others are reaped. */
   watched: readonly number[];
   /** What Deno continues from. */
   state: ByteString;
@@ -23,14 +23,14 @@ export interface Note {
 /** The open file that the sleeper inherits. The lowest `ulimit -n` in use is 256. */
 export const NOTE_FILE = 250;
 
-/** With more processes PID 1 does not sleep; more than a main command, runsvdir and a script are unusual. */
+/** If it watches more processes PID 1 does not sleep. Usually it watches the main command, runsvdir and a script at most. */
 const MOST_WATCHED = 16;
 
 /** "asleep", and the version of this layout. */
 const MAGIC = 0x0001_7065_656c_7361n;
 const NUMBERS = 9; // Besides the watched PIDs: magic, pid, waking, due, main, ownsTerminal, their count; then size and checksum of the state.
 
-/** Writes a note; nothing if it does not fit. */
+/** Makes a note; undefined if it watches too many processes. */
 export function writeNote(
   { pid, waking, due, main, ownsTerminal = false, watched, state }: Note,
 ): Uint8Array<ArrayBuffer> | undefined {
@@ -59,7 +59,7 @@ export function writeNote(
 /**
  * Reads a note of this process.
  *
- * @returns the state; nothing if it is no note of this process, or not whole
+ * @returns the state; undefined if the note is not for this process or not complete
  */
 export function readNote(
   text: ByteString,

@@ -1,4 +1,4 @@
-// What my_init and the rest of the image agree on: paths, and a signal. Pure, so that what decides can know them.
+// What my_init and the rest of the image agree on: paths, and a signal. Pure, so that pure files can import them.
 
 import { SIGRTMIN } from "../posix/signals.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "./run.ts";
 import { type ProcessInfo } from "./processes.ts";
 
-/** Decides what to do next, by all that has happened. Pure. */
+/** Decides what to do next, from all that has happened. Pure. */
 export function next(run: Run): Action {
   if (run.messages.length > 0) return { do: "say", messages: run.messages };
   const main = childFor(run, "main");
@@ -25,7 +25,7 @@ export function next(run: Run): Action {
 
 // ------------------------------------------------------------------------------------------------ boot
 
-/** What remains to be done to bring the container up, and to keep it so. */
+/** What remains to be done to boot the container; afterwards waits. */
 function boot(run: Run): Action {
   const { options: { runit, command }, services } = run;
   if (childFor(run, "script")) return { do: "wait" };
@@ -54,9 +54,9 @@ function startScript(run: Run, stage: Stage): Action | undefined {
 // -------------------------------------------------------------------------------------------- shutdown
 
 /**
- * The shutdown, step by step: until which ninth of the overall time a step may last, and what it still has to do; that
- * is nothing when it is done. What is killed at a step's end may need a moment beyond it (KILL_SECONDS), and the last
- * two must fit before docker's own KILL, which comes a second after our nine.
+ * The shutdown, step by step: until which ninth of the overall time a step may last, and what it still has to do; undefined
+ * when it is done. A process that is killed at the end of a step may need a moment more (KILL_SECONDS). The last two
+ * steps must be over before docker's own KILL, which comes a second after our nine.
  */
 const STEPS: Record<Step, { ninths: number; act: (run: Run, time: Time) => Action | undefined }> = {
   startupScript: { ninths: 3, act: endStartupScript },
@@ -73,12 +73,12 @@ const ORDER = Object.keys(STEPS) as Step[];
 
 /** How long after SIGKILL a process may still be there before we go on without it, in seconds. */
 const KILL_SECONDS = 0.3;
-/** The least time for the shutdown scripts at the end, in seconds: enough for such things as writing out logs. */
+/** The least time for the post_shutdown scripts, in seconds: enough to write out logs, for example. */
 const LAST_SCRIPTS_SECONDS = 1;
-/** After more errors of our own than these we only exit, so that an error in a step cannot repeat for ever. */
+/** After more internal errors than these we only exit, so that an error in a step cannot repeat for ever. */
 const MOST_FAILURES = 3;
 
-/** What a step knows of time, in monotonic seconds. */
+/** The times for a step, in monotonic seconds. */
 interface Time {
   timeouts: Timeouts;
   /** When the step began, and until when it may last. */
@@ -99,13 +99,13 @@ function shutDown(run: Run, stop: Stop): Action {
   return following ? { do: "begin", step: following } : exit;
 }
 
-/** A command that was to be run, and never was because of a signal, counts as ended by that. */
+/** The exit status. If a signal came before the main command was started, the command counts as killed by it. */
 function finalStatus({ options, mainStatus }: Run, { status, signal = 0 }: Stop): number {
   const neverStarted = options.command.length > 0 ? 128 + signal : 0;
   return status ?? mainStatus ?? neverStarted;
 }
 
-/** A startup script that was running when the stop was asked for. */
+/** Ends a startup script that was running when the stop was asked for. */
 function endStartupScript(run: Run, time: Time): Action | undefined {
   return end(run, scriptOf(run, "startup"), time);
 }
@@ -116,8 +116,8 @@ function runPreShutdownScripts(run: Run, time: Time): Action | undefined {
 }
 
 /**
- * The main command gets the signal that the container got, which may mean a graceful end to it. If that was not enough it
- * gets SIGTERM as well, a second before it is killed.
+ * The main command gets the signal that the container got, which it may take as a request to end gracefully. If it is
+ * still there a second before it would be killed, it gets SIGTERM, too.
  */
 function endMainCommand(run: Run, time: Time): Action | undefined {
   const { SIGINT, SIGQUIT } = SIGNALS;
@@ -130,7 +130,7 @@ function endMainCommand(run: Run, time: Time): Action | undefined {
 /** How long before its SIGKILL the main command gets a SIGTERM, if another signal was to end it, in seconds. */
 const TERM_SECONDS = 1;
 
-/** In this time runsvdir ends when it has noticed its SIGTERM, in seconds; it needs some milliseconds. */
+/** How long runsvdir gets to end after a SIGTERM that it has noticed, in seconds; it needs some milliseconds. */
 const NOTICE_SECONDS = 0.05;
 
 /**
@@ -147,7 +147,7 @@ function endRunit(run: Run, time: Time): Action | undefined {
   );
 }
 
-/** In this time an idle runsv ends after its SIGTERM, in seconds; it needs some milliseconds. After that it is killed. */
+/** How long an idle runsv gets to end after its SIGTERM before it is killed, in seconds; it needs some milliseconds. */
 const IDLE_SECONDS = 0.05;
 /** A runsv whose service ended within its first second sleeps for one before it ends itself. */
 const SLEEP_SECONDS = 1;
@@ -158,7 +158,7 @@ const SLEEP_SECONDS = 1;
 const POLL_SECONDS = 0.05, SLOW_POLL_SECONDS = 0.2;
 /** The same while runsvdir is forking: its child becomes a runsv within milliseconds. */
 const FORK_POLL_SECONDS = 0.02;
-/** The remaining processes are listed so often, in seconds: all that end at once have ended by then. */
+/** The same for the remaining processes: those that end at once have ended by then. */
 const REMAINING_POLL_SECONDS = 0.1;
 
 /**
@@ -247,8 +247,8 @@ function runPostShutdownScripts(run: Run, { timeouts, since, latest }: Time): Ac
 
 /**
  * Terminates the remaining processes, all at once: a script whose child is terminated before itself goes on to its next
- * command. A process that is started meanwhile is terminated when it is listed. What is there at the end of the step is
- * killed. Thousands of processes are terminated before they are listed.
+ * command. A process that is started meanwhile is terminated when it is listed. Those that are left at the end of the step
+ * are killed. Thousands of processes are terminated before they are listed.
  */
 function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | undefined {
   if (!run.options.killAllOnExit) return undefined;
@@ -276,7 +276,7 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
 }
 
 /**
- * Kills what is left. PID 1 does it once, since the kernel kills the rest of the container when PID 1 ends; otherwise it is
+ * Kills the remaining processes. PID 1 does it once, since the kernel kills the rest of the container when PID 1 ends; otherwise it is
  * repeated, since one of the processes may just be starting another.
  */
 function killProcesses(run: Run, { since }: Time): Action | undefined {
@@ -328,7 +328,7 @@ function runScripts(run: Run, stage: Stage, { timeouts, latest }: Time): Action 
   return startScript(run, stage);
 }
 
-/** The script of a stage that runs; the last one, since one that even SIGKILL did not end may be there, too. */
+/** The script of a stage that is running; the last one, since one that SIGKILL could not end may still be there. */
 function scriptOf(run: Run, stage: Stage): Child | undefined {
   return run.children.findLast(({ purpose }) =>
     purpose.kind === "script" && purpose.stage === stage
@@ -340,18 +340,18 @@ function scriptOf(run: Run, stage: Stage): Child | undefined {
 /** How far a process is on the way to its end. */
 type Fate =
   | { is: "running" }
-  /** Until then nothing has to be done about it. */
+  /** Until this time nothing has to be done. */
   | { is: "waiting"; until: number }
   | { is: "late" }
-  /** Neither SIGKILL nor anything else helps. */
+  /** It cannot be ended. */
   | { is: "hopeless" };
 
 /**
- * The one rule of escalation: terminated, waited for, killed when it is late, and given up when it is still there.
+ * The one rule of escalation: terminated, waited for, killed when it is late, and given up if it is still there.
  *
  * @param timeoutSeconds how long it may take after it was terminated
- * @param latest until when at most
- * @param runsSince for a script, which ends by itself and is not terminated: since when it runs
+ * @param latest its deadline, whatever the timeout
+ * @param runsSince when it was started; only for a script, which ends by itself and is not terminated
  */
 function fateOf(
   run: Run,
@@ -372,7 +372,7 @@ function fateOf(
 }
 
 /**
- * Takes one of our children to its end; nothing when it has ended, or nothing helps.
+ * What is to be done next to end one of our children; undefined when it has ended or cannot be ended.
  *
  * @param first the signal that terminates it
  * @param remindAt when it gets a SIGTERM after that; computed from when it was terminated and when it is late
@@ -439,14 +439,14 @@ function pidsOf(processes: readonly ProcessInfo[]): number[] {
   return processes.map(({ pid }) => pid);
 }
 
-/** A parent before its children, each generation in the order of the list. */
+/** Sorts parents before their children, each generation in the order of the list. */
 function parentsFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
   const byPid = new Map(processes.map((process) => [process.pid, process]));
   const depths = new Map<number, number>();
   const depthOf = (process: ProcessInfo): number => {
     const known = depths.get(process.pid);
     if (known !== undefined) return known;
-    depths.set(process.pid, 0); // In case two are each other's parents, as it can seem when PIDs are used again.
+    depths.set(process.pid, 0); // Two processes can seem to be each other's parents when PIDs are used again.
     const parent = byPid.get(process.parent);
     const depth = parent ? depthOf(parent) + 1 : 0;
     depths.set(process.pid, depth);

@@ -14,10 +14,10 @@ export interface Options {
   command: readonly ByteString[];
 }
 
-/** The command line, understood; or what to print instead of starting. */
+/** What the command line means: options, or a text to print instead of starting. */
 export type CommandLine = Options | "help" | "version" | { error: string; status: number };
 
-/** Each option and what it changes. */
+/** The options, and what each of them changes. */
 const OPTIONS: Record<string, "help" | "version" | Partial<Options>> = {
   "-h": "help",
   "--help": "help",
@@ -57,10 +57,10 @@ Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOU
 `;
 
 /**
- * Understands the command line. Options end at the first word that is none, or at `--`. A command that is my_init
- * itself, as an ENTRYPOINT and a CMD give together, is taken as more of the same command line.
+ * Reads the command line. Options end at the first word that is not an option, or at `--`. If the command is my_init
+ * itself, as when an ENTRYPOINT and a CMD both name it, what follows is read as more of the same command line.
  *
- * @param words without the program's own name
+ * @param words the command line without the program's own name
  */
 export function readOptions(words: readonly ByteString[]): CommandLine {
   const options: Options = {
@@ -106,7 +106,7 @@ export function readOptions(words: readonly ByteString[]): CommandLine {
   return options;
 }
 
-/** Finds an option by its name or, like the parsers of old, by an unambiguous beginning of it. */
+/** Finds an option by its name or, as getopt_long(3) does, by an unambiguous beginning of it. */
 function findOption(word: string): (typeof OPTIONS)[string] | undefined {
   if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word];
   const begun = Object.keys(OPTIONS).filter((name) => word.length > 2 && name.startsWith(word));

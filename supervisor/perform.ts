@@ -56,7 +56,7 @@ import { announce, lastWords } from "./words.ts";
 /** What happened, before it is given its time. */
 type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
 
-/** Does what an action says, and returns what came of it. The only place with effects; it never throws. */
+/** Performs an action, and returns what happened. The only place with effects; it never throws. */
 export function perform(action: Action, run: Run): Event {
   let outcome: Outcome;
   try {
@@ -178,7 +178,7 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
     });
     if (foreground) {
       giveTerminal(pid);
-      kill(-pid, SIGNALS.SIGCONT); // It may have read before it had the terminal, which stops it.
+      kill(-pid, SIGNALS.SIGCONT); // If it has read before it had the terminal, it was stopped.
     }
     return { type: "started", purpose, name, pid, ownsTerminal: foreground };
   } catch (error) {
@@ -197,7 +197,7 @@ function withSockets(program: Program, ourPid: number): Program {
   const { argv, envp } = program;
   const isForUs = `LISTEN_PID=${ourPid}`;
   if (!envp.includes(isForUs)) return program;
-  const script = 'exec env -i "LISTEN_PID=$$" "$@"'; // env passes on what a shell would drop.
+  const script = 'exec env -i "LISTEN_PID=$$" "$@"'; // env keeps variables that a shell would drop.
   const variables = envp.filter((variable) => variable !== isForUs);
   return {
     file: "/bin/sh",
@@ -257,16 +257,16 @@ function effective(signal: number, pid: number): number {
   return isHandled ? signal : SIGNALS.SIGSTOP;
 }
 
-/** All that is waited for. Signals are taken before children, so that a signal is known before the exit it caused. */
+/** The signals that are waited for. They are taken before children, so that a signal is known before the exit it caused. */
 const SIGNALS_TO_US = signalSet(allSignalsBut(SIGNALS.SIGCHLD, ...FAULTS));
 const CHILD = signalSet([SIGNALS.SIGCHLD]);
 const STOPS = signalSet(STOP_SIGNALS);
 const ALL = signalSet(allSignalsBut(...FAULTS));
 
-/** How long PID 1 waits before it sleeps: most that happens in a boot happens in less. */
+/** How long PID 1 waits before it sleeps: most waits in a boot are shorter. */
 const SLEEP_AFTER_SECONDS = 2;
 
-/** The same with MY_INIT_SLEEP, where 0 means never. A kernel under which a sleeper wakes in vain is no place to sleep. */
+/** The same with MY_INIT_SLEEP, where 0 means never. A PID 1 that woke without a reason does not sleep again. */
 function secondsUntilSleep({ environment, stop, sleep }: Run): number {
   const given = Number(get(environment, "MY_INIT_SLEEP") ?? SLEEP_AFTER_SECONDS);
   if (stop || sleep === "in vain" || given === 0) return Infinity;
@@ -284,8 +284,8 @@ const RELEASE_AFTER_SECONDS = 0.02;
 
 /**
  * The only reaper. Waits for signals, the end of children, files that can be read, or a time; of these, the first that comes.
- * Signals stay pending until they are taken one by one, and children until they are reaped: between two looks nothing is
- * lost. SIGCHLD is taken before the children are reaped, so that one that ends after that ends the next wait.
+ * Signals stay pending until they are taken one by one, and ended children stay until they are reaped, so nothing is lost
+ * between two turns of the loop. SIGCHLD is taken before children are reaped: a child that ends later sends a new one.
  */
 function wait(
   { until = Infinity, for: which, files = [] }: Action & { do: "wait" },
@@ -318,7 +318,7 @@ function wait(
   }
 }
 
-/** Executes the sleeper, which starts us anew when it wakes: init.ts continues from the run. Returns if that is impossible. */
+/** Executes the sleeper, which starts Deno anew when it wakes: init.ts continues from the run. Returns if that is impossible. */
 function fallAsleep(until: number, run: Run): void {
   const main = childFor(run, "main");
   const note = writeNote({
@@ -338,7 +338,7 @@ function fallAsleep(until: number, run: Run): void {
   if (note) startAgain(note, NOTE_FILE, lock === undefined ? [] : [lock]);
 }
 
-/** After so many children the clock is read again: among thousands each takes the kernel up to a millisecond. */
+/** After so many children the clock is read again: if there are thousands, each takes the kernel up to a millisecond. */
 const MOST_AT_ONCE = 100;
 
 function reapAll(run: Run): Outcome | undefined {

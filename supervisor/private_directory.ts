@@ -13,17 +13,17 @@ import {
 } from "../posix/libc.ts";
 
 /**
- * Where a private directory can be. Monitors of security report programs that run from /dev/shm, so that comes late;
- * /dev is root's alone, but root can write there even when the root file system is read-only and there is no /dev/shm.
+ * Where a private directory can be. Security monitors report programs that run from /dev/shm, so that is one of the last.
+ * Only root can write to /dev, but also when the root file system is read-only and there is no /dev/shm.
  */
 export const PLACES: readonly ByteString[] = ["/run", "/tmp", "/dev/shm", "/dev"];
 
-/** The names begin with this and the number of the PID namespace, by which `sv` finds the one of its container. */
+/** The names begin with this and the number of the PID namespace, by which `sv` finds its own container's. */
 const PREFIX = "my_init.";
 
 export interface PrivateDirectory {
   path: ByteString;
-  /** The open file that locks it, as long as it is open. */
+  /** The open file that locks it while it is open. */
   lock: number;
 }
 
@@ -32,7 +32,7 @@ export interface PrivateDirectory {
  * users, and containers that share the place, can make directories of such a name, too: what is already there is never
  * used, and as long as its owner lives a directory is locked and stays.
  *
- * @returns nothing when it cannot be made in any place
+ * @returns undefined when it cannot be made in any place
  */
 export function makePrivateDirectory(): PrivateDirectory | undefined {
   const namespace = readLink("/proc/self/ns/pid")?.match(/\d+/)?.[0] ?? "0";
@@ -60,12 +60,12 @@ function make(path: ByteString): number | undefined {
     if (error instanceof SystemError) return undefined;
     throw error;
   }
-  // Before it was locked, another my_init may have taken it for a leftover.
+  // Before it was locked, another my_init may have removed it as a leftover.
   const lock = lockDirectory(path);
   return isPrivate(path) ? lock : undefined;
 }
 
-/** Whether this is a directory, no link, that belongs to us alone. */
+/** Whether this is a directory and not a link, and belongs to us alone. */
 function isPrivate(path: ByteString): boolean {
   const status = lstat(path);
   return status?.type === "directory" && status.uid === identity().uid &&

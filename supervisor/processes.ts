@@ -14,7 +14,7 @@ import {
 
 /** A running process, as `/proc` shows it. proc(5) */
 export interface ProcessInfo {
-  /** −1 stands for all, where `/proc` is not that of our PID namespace. */
+  /** −1 means all processes, if `/proc` is not that of our PID namespace. */
   pid: number;
   parent: number;
   session: number;
@@ -65,10 +65,10 @@ function servicesOf(processes: readonly Stat[]): Stat[] {
 /** As much of /proc/PID/stat as we need: this is done thousands of times where a container is full. */
 const beginning = new Uint8Array(128);
 
-/** Reads the kernel's data on a process; nothing if it has ended. */
+/** Reads the kernel's data about a process; an empty list if it has ended. */
 function examine(pid: number): Stat[] {
   const text = fromBytes(beginning.subarray(0, readBeginning(`/proc/${pid}/stat`, beginning)));
-  const end = text.lastIndexOf(")"); // The name may hold parentheses.
+  const end = text.lastIndexOf(")"); // The name may contain parentheses.
   if (end < 0) return [];
   const [state, parent, , session] = text.slice(end + 2).split(" ", 4);
   if (state === "Z" || state === "X") return [];
@@ -91,7 +91,7 @@ function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
   const known = { ...process, name: printable(program), reachable };
   if (program !== "runsv" && program !== "runsvdir") return [known];
   const ours = stat(`/proc/${pid}`)?.uid === identity().uid;
-  // No service has so long a name. With more words it is another program that only has this name.
+  // No service has a longer name. With more words it is another program that only has this name.
   const words = read(() => readFile(`/proc/${pid}/cmdline`, 512)).split("\0");
   const name = program === "runsv" && words.length === 3 || program === "runsvdir"
     ? printable(words.at(-2) ?? "")

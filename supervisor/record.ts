@@ -32,7 +32,7 @@ export const STOP_SIGNALS: readonly number[] = [
   SIGRTMIN + 3,
 ];
 
-/** Writes an event into the run. Pure: the new run is the only result. */
+/** Makes the run after an event. Pure: the new run is the only result. */
 export function record(before: Run, event: Event): Run {
   const sleep = before.sleep === "woken" ? "allowed" : before.sleep;
   const kills = reportKills(event, before);
@@ -153,7 +153,7 @@ function recordExit(before: Run, exit: Exit): Run {
   }
 }
 
-/** A main command that the terminal stopped is continued, since nobody else is there to do that. */
+/** A main command that was stopped from the terminal is continued, since nobody else can do that. */
 function recordSuspension(run: Run, { pid, signal }: Suspension): Run {
   const main = childFor(run, "main");
   const isTyped = main?.pid === pid && main.ownsTerminal && SUSPENDING_SIGNALS.includes(signal);
@@ -164,7 +164,7 @@ function recordSuspension(run: Run, { pid, signal }: Suspension): Run {
 function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
   const main = childFor(run, "main");
   const toMain = { ...run, forward: [...run.forward, signal] };
-  // Typed before the main command had been given the terminal: its process group did not get it.
+  // It was typed before the main command had been given the terminal, so the command's process group did not get it.
   if (fromTerminal && main?.ownsTerminal && !run.stop) return toMain;
   if (STOP_SIGNALS.includes(signal)) {
     if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
@@ -198,8 +198,8 @@ function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signal
 }
 
 /**
- * The records of processes that still exist. One that has executed another program since it was terminated, as a shell's
- * child does, may have lost the signal, and is terminated again.
+ * Keeps the records of processes that still exist. A process that has executed another program since it was terminated, as
+ * a shell's child does, may have lost the signal: its record is removed, so it is terminated again.
  */
 function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["ending"] {
   const programs = new Map(processes.map(({ pid, program }) => [pid, program]));
@@ -274,7 +274,7 @@ function withScripts(run: Run, stage: Stage, scripts: readonly string[]): Run {
   return { ...run, scripts: { ...run.scripts, [stage]: scripts } };
 }
 
-/** Takes the script that was just started off its list. */
+/** Removes the script that was just started from the list of its stage. */
 function withoutFirstScript(run: Run, stage: Stage): Run {
   return withScripts(run, stage, run.scripts[stage]?.slice(1) ?? []);
 }

@@ -32,12 +32,12 @@ export type Step =
   | "kill"
   | "relays";
 
-/** The container is being taken down. */
+/** What is known of the shutdown, once it has begun. */
 export interface Stop {
   askedAt: number;
   /** The signal that asked for it, perhaps after it had begun for another reason. */
   signal?: number;
-  /** Asked for a second time: nothing is waited for any longer. */
+  /** The stop was asked for a second time: nothing is waited for any longer. */
   hurry: boolean;
   /** The status to end with; absent when it is the main command's. */
   status?: number;
@@ -48,11 +48,11 @@ export interface Stop {
   since: number;
 }
 
-/** A process that is to end. The record of a PID goes when the PID is reaped, or is not listed any longer. */
+/** A process that is to end. The record is removed when the PID is reaped, or is not listed any longer. */
 export interface Ending {
   /** When it was sent the signal to terminate; absent for a script that was killed without one. */
   terminatedAt?: number;
-  /** Which program it was then. If it executes another one it may have lost the signal, and is terminated again. */
+  /** The program that it was then. If it executes another one it may have lost the signal, and is terminated again. */
   program?: ByteString;
   /** Whether it got a second signal. */
   reminded?: boolean;
@@ -72,20 +72,20 @@ export interface Message {
 export type State = "absent" | "running" | "exited";
 
 /**
- * All that is known of a run of the container. It is plain data: PID 1 writes it down as JSON when it goes to sleep, and
- * continues from it when it wakes. `record()` makes it from what happened, `next()` decides by it.
+ * All that is known of a run of the container. It is plain data: PID 1 writes it down as JSON before it sleeps, and
+ * continues from it when it wakes. `record()` makes it from what happened; `next()` reads it to decide.
  */
 export interface Run {
-  /** The version of this form: another one cannot be continued. */
+  /** The version of this data: PID 1 cannot continue from another one. */
   version: typeof RUN_VERSION;
   /** When the last event happened. */
   now: number;
   pid: number;
   options: Options;
   environment: Environment;
-  /** Whether the environment is what the directory holds: not before the boot, and not after a startup script. */
+  /** Whether the environment is as in the directory: "unread" at the beginning, "stale" after a startup script. */
   directory: "unread" | "stale" | "current";
-  /** Names of variables whose value the directory could not take. */
+  /** Names of variables that could not be written into the directory. */
   unwritten: readonly ByteString[];
   /** The scripts of a stage that are still to be run; absent until they are looked for. */
   scripts: Partial<Record<Stage, readonly ByteString[]>>;
@@ -101,23 +101,23 @@ export interface Run {
   serviceEnded: boolean;
   /** Signals that are still to be forwarded to the main command. */
   forward: readonly number[];
-  /** The main command was stopped by the terminal, where nobody can continue it. */
+  /** The main command was stopped from the terminal, where nobody can continue it. */
   suspended: boolean;
   stop?: Stop;
-  /** The other processes here; absent when they are to be listed. */
+  /** The other processes; absent when they must be listed anew. */
   listed?: { at: number; processes: readonly ProcessInfo[] };
-  /** How long it took to list them the last time. */
+  /** How long the last listing took. */
   listSeconds: number;
   /** The processes that are to end, by PID; −1 stands for all. */
   ending: Readonly<Record<number, Ending>>;
-  /** What is still to be printed, and which warnings were printed. */
+  /** The messages that are still to be printed, and the warnings that were printed. */
   messages: readonly Message[];
   warned: readonly ByteString[];
   /** Absent before something has been started, and where the kernel does not count whom it kills for lack of memory. */
   memory?: Memory;
   /** How many errors of our own there were. */
   failures: number;
-  /** Whether PID 1 may sleep; whether it has just woken; or whether it woke in vain, and so does not sleep again. */
+  /** PID 1 may sleep; or it has just woken; or it woke without a reason, and so does not sleep again. */
   sleep: "allowed" | "woken" | "in vain";
 }
 
@@ -154,7 +154,7 @@ export type Action =
   }
   | { do: "exit"; status: number };
 
-/** What came of an action. */
+/** What happened when an action was performed. */
 export type Event =
   & { now: number; counting?: Memory; killed?: Kills }
   & (
@@ -192,7 +192,7 @@ export type Event =
 /** Changes with the form of a `Run`. */
 const RUN_VERSION = 4;
 
-/** Reads a run that was written down; nothing if it is of another version of my_init. */
+/** Reads a run that was written down; undefined if another version of my_init wrote it. */
 export function readRun(text: ByteString): Run | undefined {
   const run = JSON.parse(text);
   return run.version === RUN_VERSION ? run : undefined;

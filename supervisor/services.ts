@@ -35,13 +35,13 @@ export interface Services {
   warnings: readonly ByteString[];
 }
 
-/** An empty directory, for a runsvdir that can run no service: each attempt would be an error, once a second. */
+/** An empty directory, for when no service can be run: otherwise each runsv would report an error, once a second. */
 const NO_SERVICES = "/usr/lib/baseimage/no_services";
 
 /** The `finish` of a critical service. A link to it can be executed even where the link is on a noexec file system. */
 export const FINISH = "/usr/lib/baseimage/finish_critical";
 
-/** The file in a service's directory that holds its own timeout. */
+/** The file in a service's directory that has its own timeout. */
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
 
 /**
@@ -116,7 +116,7 @@ function isWritable(directory: ByteString): boolean {
   return mayWrite(stat(supervise) ? supervise : directory);
 }
 
-/** Makes a directory that has all that another one has, except for what runsv makes. */
+/** Makes a directory with links to everything in another one, except for what runsv makes. */
 function copyAsLinks(from: ByteString, to: ByteString): void {
   makeDirectory(to);
   for (const name of listDirectory(from)) {

@@ -4,27 +4,27 @@ import { type Environment } from "../env/environment.ts";
 /** A service that the environment switches on or off. */
 export interface Switch {
   on: boolean;
-  /** The variable that says so. */
+  /** The variable that does it. */
   variable: ByteString;
 }
 
-/** What the image's own services are called besides their names. */
+/** Other names of the image's own services. */
 const OTHER_NAMES: Readonly<Record<ByteString, ByteString>> = {
   "sshd": "SSH",
   "syslog-ng": "SYSLOG",
   "syslog-forwarder": "SYSLOG",
 };
 
-/** The services that an image has unless it was built without them. */
+/** The services that the image has unless it was built without them. */
 const DEFAULT_SERVICES: readonly ByteString[] = ["cron", "sshd", "syslog-ng"];
 
 /**
  * Reads DISABLE_NAME and ENABLE_NAME: 1, true, yes, on switch a service off or on; 0, false, no, off and an empty value
- * leave it as it is; DISABLE wins. NAME is the service's name in capitals, with _ for what a variable cannot hold.
+ * leave it as it is; DISABLE wins. NAME is the service's name in capitals, with _ for characters that are no letters or digits.
  *
- * An application has variables of this form, too, such as DISABLE_TELEMETRY, and a warning of each would be a false
- * alarm. So of those that fit no service only two kinds get one: what would switch on a service of the image's own
- * that is not there, and what is a service's name but for case, punctuation or the order of its letters.
+ * Applications have variables of this form, too, such as DISABLE_TELEMETRY, and a warning for each would be a false
+ * alarm. So a variable that fits no service gets a warning only in two cases: it would switch on a service of the image
+ * that is not there, or it differs from a service's name only in case, punctuation or the order of letters.
  *
  * @param services the names of all services
  */

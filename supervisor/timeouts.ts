@@ -1,7 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Environment, get } from "../env/environment.ts";
 
-/** How long a shutdown may take, in seconds; `Infinity` means for ever. They are computed when needed, not in the Run. */
+/** How long a shutdown may take, in seconds; `Infinity` means no timeout. They are computed when needed, not stored in the Run. */
 export interface Timeouts {
   /** For the main command, and for each service: from SIGTERM to SIGKILL. */
   process: number;
@@ -56,10 +56,10 @@ export function readTimeouts(
   return { timeouts, warnings };
 }
 
-/** The longest timeout, which is for ever: 31 years. JSON has no `Infinity`. */
+/** The longest timeout that can be set: 31 years. It is no `Infinity`, which JSON does not have. */
 const LONGEST = 1e9;
 
-/** Understands `5`, `1.5`, `5s` and `2m` as seconds; nothing else. */
+/** Reads `5`, `1.5`, `5s` and `2m` as seconds. Returns undefined for anything else. */
 export function parseSeconds(text: string): number | undefined {
   const [, number, unit] = text.match(/^\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh]?)\s*$/) ?? [];
   if (number === undefined) return undefined;

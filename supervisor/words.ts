@@ -5,7 +5,7 @@ import { readTimeouts } from "./timeouts.ts";
 import { logFormProblems } from "./logs.ts";
 import { type Action, type Event, type Message, type Run } from "./run.ts";
 
-/** The messages before an action. Pure, as all of this file, which holds the words of a run and nothing else. */
+/** The messages before an action. This file has all words of a run, and is pure. */
 export function announce(action: Action, run: Run): Message[] {
   switch (action.do) {
     case "start": {
@@ -55,7 +55,7 @@ function announceSignal({ why, named = [] }: Action & { do: "signal" }, run: Run
   ];
 }
 
-/** Says how to get more time; nothing when a second stop signal has ended the waiting. */
+/** Tells how to get more time, unless a second stop signal has ended the waiting. */
 function moreTime({ environment, stop }: Run, file = ""): Message[] {
   if (stop?.hurry) return [];
   const { overall } = readTimeouts(environment).timeouts;
@@ -63,7 +63,7 @@ function moreTime({ environment, stop }: Run, file = ""): Message[] {
   return [warning(`For more time, set ${file}${shared}KILL_PROCESS_TIMEOUT.`)];
 }
 
-/** The messages after an event; `run` is how it was before. */
+/** The messages after an event; `run` is the one before it. */
 export function report(event: Event, run: Run): Message[] {
   switch (event.type) {
     case "environment":

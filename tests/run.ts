@@ -24,11 +24,11 @@ The last line says how many passed and failed.
   -h, --help  show this text
 `;
 
-const jobs = 2; // So many test files run at the same time.
+const jobs = 2; // How many test files run at the same time.
 
 const oldest = "ubuntu:16.04";
 
-/** What is run on which base: everything on the oldest. */
+/** Which tests are run on which base: all of them on the oldest. */
 const smoke = ["tests/image/smoke_test.ts"];
 const bases: Record<string, string[]> = {
   [oldest]: [""],
@@ -37,7 +37,7 @@ const bases: Record<string, string[]> = {
   "debian:12": smoke,
 };
 
-/** What is not run a second time: tests that look at all variables, and those that say themselves when to sleep. */
+/** Not run a second time: tests that compare all variables, and those that set MY_INIT_SLEEP themselves. */
 const awake = ["environment", "dumps", "sleep"].map((it) => `tests/process/${it}_test.ts`);
 
 interface Counts {
@@ -70,7 +70,7 @@ async function runEverything(): Promise<Counts[]> {
       results.push(await runTests(chosen, await buildImage(name, base)));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      console.error(`error: ${error.message}`); // The other bases are tried all the same.
+      console.error(`error: ${error.message}`); // The other bases are tested anyway.
       results.push({ passed: 0, failed: chosen.length, skipped: 0 });
     }
   }
@@ -99,7 +99,7 @@ async function runChecks(): Promise<Counts> {
   return counts;
 }
 
-/** Without an image it is the one that `make build` makes, unless the tests need none. */
+/** Runs test files. If no image is given they run on the one that `make build` makes, unless they need none. */
 async function runTests(
   files: string[],
   given?: string,
@@ -119,7 +119,7 @@ async function runTests(
   });
 }
 
-/** Counts what really ran: a file that is not in the report, since it could not be loaded, has failed. */
+/** Counts the tests that ran. A file that could not be loaded is not in the report, and counts as failed. */
 function count(report: string, files: string[], code: number): Counts {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const suites = [...report.matchAll(/<testsuite .*?<\/testsuite>/gs)].map(([suite]) => suite);
@@ -128,7 +128,7 @@ function count(report: string, files: string[], code: number): Counts {
     const names = cases.map(([, name]) => name);
     for (const [text, name] of cases) {
       const isStep = names.some((other) => name.startsWith(`${other} &gt; `));
-      if (isStep) continue; // It counts as a part of its test.
+      if (isStep) continue; // It is part of its test, which is counted.
       if (text.includes("<failure")) counts.failed++;
       else if (text.includes("<skipped")) counts.skipped++;
       else counts.passed++;

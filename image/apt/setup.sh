@@ -1,19 +1,19 @@
 #!/bin/bash
 # Run by build.sh, before anything is installed.
-# Afterwards: apt and dpkg are fit for docker, and the system is up to date.
+# Afterwards: apt and dpkg are set up for docker, and the system is up to date.
 set -euo pipefail
 
-# Upstart's client and the test for a chroot: packages ask them, and in a container every answer but "all is well,
-# and leave the machine alone" makes an upgrade fail.
+# Packages call Upstart's client and the test for a chroot. In a container both must succeed and do nothing, or an
+# upgrade fails.
 for program in /sbin/initctl /usr/bin/ischroot; do
   dpkg-divert --quiet --local --rename --add "$program"
   ln -sf /bin/true "$program"
 done
 
-# There is no systemd here, and with its PAM profile, which newer bases bring along, each session would say so in the log.
+# Newer bases bring systemd's PAM profile along. There is no systemd here, so each session would log an error.
 dpkg-divert --quiet --local --rename --divert /usr/lib/baseimage/systemd.pam-config --add /usr/share/pam-configs/systemd
 
-# Sources as well, for `apt-get source` and `apt-get build-dep`: in lists of lines, and in the newer ones of paragraphs.
+# Source packages, too, for `apt-get source` and `apt-get build-dep`: in the old format (lines) and the new one (paragraphs).
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.sources; do
   [[ ! -f $file ]] || sed -i -E \
     -e '/^#? ?deb-src /d' -e 's/^deb (.*)/&\ndeb-src \1/' -e 's/^Types: deb$/Types: deb deb-src/' "$file"

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=/dev/null
 source /etc/os-release
 
-# On a base whose /sbin is a folder of its own, Dockerfiles may name either path.
+# If /sbin is a directory and not a link to /usr/sbin, Dockerfiles may use either path.
 [[ -e /sbin/install_clean ]] || ln -s /usr/sbin/install_clean /sbin/install_clean
 
 [[ -e /usr/bin/vim ]] || ln -s vim.tiny /usr/bin/vim
@@ -24,15 +24,15 @@ update-locale LANG=en_US.UTF-8 LC_CTYPE=en_US.UTF-8
 groupadd --gid 8377 docker_env
 touch /etc/container_environment.sh /etc/container_environment.json
 chown -R root:docker_env /etc/container_environment /etc/container_environment.sh /etc/container_environment.json
-# The directory alone decides who reads the files in it, until somebody wants them for himself.
+# The directory's mode decides who can read the files in it, unless somebody changes the mode of a file.
 chmod 750 /etc/container_environment
 chmod 644 /etc/container_environment/*
 chmod 640 /etc/container_environment.sh /etc/container_environment.json
-# /etc/profile sources only what is readable, so a login of anyone else stays silent.
+# /etc/profile sources only what is readable, so other users see no error at login.
 ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
 
-# A login shell of root's without a terminal, as in `bash -lc` and ssh, would complain of mesg. mesg's status says what
-# it was before, and would be that of a shell that is left at once.
+# Without a terminal, as in `bash -lc` and ssh, mesg prints an error in root's login shell. With one its status tells the
+# setting before, and would be the status of a shell that exits at once.
 sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n || true; fi/' /root/.profile
 
 mkdir -p /etc/my_init.d /etc/my_init.pre_shutdown.d /etc/my_init.post_shutdown.d

@@ -6,8 +6,8 @@ import {
   type Processor,
 } from "./instructions.ts";
 
-// The value is x0, the other side of an operator x1. The stack pointer is always a multiple of 16, so each push takes 16
-// bytes. x29 is the beginning of the locals; behind them are the saved x29 and x30, and then the parameters.
+// The value is x0; the other side of an operator is x1. The stack pointer must be a multiple of 16, so each push takes 16
+// bytes. x29 is where the locals begin; behind them are the saved x29 and x30, and then the parameters.
 
 const unary = {
   "-": [0xcb0003e0], // neg x0, x0

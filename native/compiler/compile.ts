@@ -1,9 +1,9 @@
 /**
- * Translates programs of a small subset of TypeScript to machine code.
+ * Translates programs in a small subset of TypeScript to machine code.
  *
  * The subset: modules of functions and constants; `let` and `const` of `bigint` and `boolean`; `if`, `while`, `for`,
  * `break`, `continue`, `return`; all operators of `bigint` but `**` and `>>>`; the functions of machine.ts. `deno check`
- * checks the types, so this does not. What it does not know it refuses, with file and line.
+ * checks the types, so the compiler does not. Everything else is an error, with file and line.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import {
 } from "./instructions.ts";
 
 const OPERATORS = "+ - * / % & | ^ << >> === !== < <= > >=".split(" ");
-/** Where bigint and the processors would not agree on all numbers, the right side must be a constant. */
+/** Operators for which bigint and the processors differ at some numbers: their right side must be a constant between these. */
 const WITH_CONSTANT: Record<string, { least: bigint; most: bigint }> = {
   "/": { least: 1n, most: 2n ** 63n },
   "%": { least: 1n, most: 2n ** 63n },
@@ -32,12 +32,12 @@ const WITH_CONSTANT: Record<string, { least: bigint; most: bigint }> = {
 
 const parser = Parser.extend(tsPlugin() as unknown as Parameters<typeof Parser.extend>[0]);
 
-/** Translates the function `main` of a module, and all that it needs. The appendix is to be put right behind. */
+/** Translates the function `main` of a module and all that it calls. The appendix must follow the code directly. */
 export function compile(file: string, processor: Processor): Uint8Array<ArrayBuffer> {
   return new Program(processor).compile(file);
 }
 
-/** A module: its names stand for functions and constants, its own or those of another one. */
+/** A module: its names mean functions and constants, its own or imported ones. */
 interface Module {
   file: string;
   names: Map<string, Global>;
@@ -64,7 +64,7 @@ class Program {
     if (main?.is !== "function") throw new Problem(`${file}: there is no function main`);
     const code = new Code();
     this.processor.begin(code, this.use(main));
-    for (const { module, node, label } of this.#functions) { // Grows meanwhile.
+    for (const { module, node, label } of this.#functions) { // The set grows in this loop.
       code.place(label);
       const instructions = new Translation(this, module, node).instructions;
       const [frame] = instructions;
@@ -102,7 +102,9 @@ class Program {
           const global: Global | undefined = isMachine
             ? { is: "intrinsic", name }
             : this.load(from).names.get(name);
-          if (!global) refuse(module, specifier, `${from} has no ${name}, or under another name`);
+          if (!global) {
+            refuse(module, specifier, `${name}, which ${from} does not export under this name`);
+          }
           module.names.set(name, global);
         }
         return;
@@ -129,7 +131,7 @@ class Program {
     }
   }
 
-  /** Where a function is going to be. */
+  /** Makes sure that a function is translated. Returns its label. */
   use(called: Extract<Global, { is: "function" }>): Label {
     this.#functions.add(called);
     return called.label;
@@ -145,7 +147,7 @@ class Program {
     return this.#appendix;
   }
 
-  /** The value of a constant expression; nothing for any other. */
+  /** The value of a constant expression; undefined for any other. */
   evaluate(module: Module, node: Expression): bigint | undefined {
     switch (node.type) {
       case "Literal":
@@ -173,7 +175,7 @@ class Program {
     }
   }
 
-  /** Which argument of either() is the processor's own. */
+  /** The argument of either() that is for the processor; undefined for any other call. */
   chosen(module: Module, call: Extract<Expression, { type: "CallExpression" }>) {
     if (call.callee.type !== "Identifier" || call.arguments.length !== 2) return undefined;
     const global = module.names.get(call.callee.name);
@@ -225,13 +227,12 @@ class Translation {
         }
         return;
       case "IfStatement": {
-        const otherwise: Label = {}, end: Label = {};
-        this.#expression(node.test);
-        this.#add({ do: "gotoIfFalse", label: otherwise });
-        this.#statement(node.consequent);
-        this.#add({ do: "goto", label: end }, { do: "label", label: otherwise });
-        if (node.alternate) this.#statement(node.alternate);
-        return this.#add({ do: "label", label: end });
+        const { test, consequent, alternate } = node;
+        return this.#choose(
+          test,
+          () => this.#statement(consequent),
+          () => alternate && this.#statement(alternate),
+        );
       }
       case "WhileStatement":
         return this.#loop(node.test, node.body, undefined);
@@ -258,6 +259,16 @@ class Translation {
     }
   }
 
+  #choose(test: Expression, ifTrue: () => void, ifFalse: () => void): void {
+    const otherwise: Label = {}, end: Label = {};
+    this.#expression(test);
+    this.#add({ do: "gotoIfFalse", label: otherwise });
+    ifTrue();
+    this.#add({ do: "goto", label: end }, { do: "label", label: otherwise });
+    ifFalse();
+    this.#add({ do: "label", label: end });
+  }
+
   #inScope(translate: () => void): void {
     this.#scopes.unshift(new Map());
     translate();
@@ -279,7 +290,7 @@ class Translation {
     this.#add({ do: "goto", label: again }, { do: "label", label: loop.end });
   }
 
-  /** Makes the expression's result the value. */
+  /** Computes an expression: its result becomes the value (see instructions.ts). */
   #expression(node: Expression): void {
     const constant = this.program.evaluate(this.module, node);
     if (constant !== undefined) {
@@ -316,13 +327,12 @@ class Translation {
         return this.#add({ do: "label", label: end });
       }
       case "ConditionalExpression": {
-        const otherwise: Label = {}, end: Label = {};
-        this.#expression(node.test);
-        this.#add({ do: "gotoIfFalse", label: otherwise });
-        this.#expression(node.consequent);
-        this.#add({ do: "goto", label: end }, { do: "label", label: otherwise });
-        this.#expression(node.alternate);
-        return this.#add({ do: "label", label: end });
+        const { test, consequent, alternate } = node;
+        return this.#choose(
+          test,
+          () => this.#expression(consequent),
+          () => this.#expression(alternate),
+        );
       }
       case "AssignmentExpression": {
         const variable = this.#variable(node.left);
@@ -340,14 +350,18 @@ class Translation {
     }
   }
 
-  /** The left side is the value. */
+  /** Computes the rest of an operation whose left side is the value already. */
   #binary(node: Node, operator: string, right: Expression): void {
     if (!OPERATORS.includes(operator)) refuse(this.module, node);
     const bounds = WITH_CONSTANT[operator];
     if (bounds) {
       const value = this.program.evaluate(this.module, right);
       if (value === undefined || value < bounds.least || value > bounds.most) {
-        refuse(this.module, node, `${operator} with anything but a fitting constant`);
+        refuse(
+          this.module,
+          node,
+          `${operator} without a constant from ${bounds.least} to ${bounds.most} on the right`,
+        );
       }
     }
     this.#add({ do: "push" });
@@ -360,7 +374,7 @@ class Translation {
     const { name } = node.callee;
     const called = this.module.names.get(name);
     if (called?.is === "intrinsic") return this.#intrinsic(called.name, node);
-    if (called?.is !== "function") refuse(this.module, node, `${name}(), which is no function`);
+    if (called?.is !== "function") refuse(this.module, node, `${name}(), which is not a function`);
     if (node.arguments.length !== called.node.params.length) refuse(this.module, node);
     this.#push(node.arguments);
     const label = this.program.use(called);
@@ -419,7 +433,7 @@ class Translation {
 
   #literal(node: Expression): string {
     if (node?.type !== "Literal" || typeof node.value !== "string") {
-      refuse(this.module, node, "a text that is no constant");
+      refuse(this.module, node, "a text that is not a constant");
     }
     return node.value;
   }
@@ -436,7 +450,7 @@ class Translation {
     const name = nameOf(this.module, node);
     const scope = this.#scopes.find((scope) => scope.has(name));
     const variable = scope?.get(name);
-    if (variable === undefined) refuse(this.module, node, `${name}, which is no variable`);
+    if (variable === undefined) refuse(this.module, node, `${name}, which is not a variable`);
     return variable;
   }
 }

@@ -13,7 +13,7 @@ import { x86_64 } from "./x86_64.ts";
 
 const here = join(projectFolder, "native/compiler");
 
-/** Runs the constructs as TypeScript: what they write. */
+/** Runs the constructs as TypeScript. Returns what they write. */
 function simulate(): ByteString {
   let written = "";
   const simulation: Simulation = new Simulation({

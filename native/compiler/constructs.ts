@@ -1,4 +1,4 @@
-// Every construct that the compiler knows, for its test: writes what came of each to standard output, 8 bytes a result.
+// Every construct that the compiler knows, for its test. Writes each result to standard output, as 8 bytes.
 
 import {
   appendix,
@@ -96,6 +96,9 @@ function calls(start: bigint, stack: bigint): bigint {
   let at = start;
   at = add(at, fibonacci(15n));
   at = add(at, six(1n, 2n, 3n, 4n, 5n, fibonacci(6n)));
+  at = add(at, many(7n));
+  at = add(at, fibonacci(1n) + 0xffffffffn);
+  at = add(at, fibonacci(1n) + 0x80000000n - 0x100000000n);
   at = add(at, length(text("seven b")) + BOTH);
   at = add(at, load8(text("\xff\xfe\x80\x7f\x01\x02\x03\xff")));
   at = add(at, load8(text("12345678") + 1n) & 0xffffffffffffffn);
@@ -119,6 +122,19 @@ function fibonacci(n: bigint): bigint {
 function six(a: bigint, b: bigint, c: bigint, d: bigint, e: bigint, f: bigint): bigint {
   const first = a * 100000n + b * 10000n, last = d * 100n + e * 10n + f;
   return first + c * 1000n + last;
+}
+
+/** More variables than the short form of an instruction can reach. */
+function many(a: bigint): bigint {
+  const b = a + 1n, c = b + 1n, d = c + 1n, e = d + 1n, f = e + 1n, g = f + 1n, h = g + 1n;
+  const i = h + 1n, j = i + 1n, k = j + 1n, l = k + 1n, m = l + 1n, n = m + 1n, o = n + 1n;
+  let p = o + 1n, q = p + 1n, r = q + 1n;
+  for (let s = 0n; s < 2n; s += 1n) {
+    p += q;
+    q += r;
+    r += s + 1n;
+  }
+  return a + b * c + d * e + f * g + h * i + j * k + l * m + n * o + p * 10n + q * 100n + r * 1000n;
 }
 
 function bit(condition: boolean): bigint {

@@ -2,7 +2,7 @@ import { type Size } from "../machine.ts";
 
 /** A place in the code or among the constants. */
 export interface Label {
-  /** Known as soon as it has been placed. */
+  /** Its offset; known when it has been placed. */
   at?: number;
 }
 
@@ -22,11 +22,11 @@ export type BinaryOperator =
 export type Comparison = "===" | "!==" | "<" | "<=" | ">" | ">=";
 
 /**
- * What a program is translated to, before it becomes that of one processor: instructions of a machine that has one
- * number at hand, *the value*, and a stack. False is 0, true is 1.
+ * What a program is translated to first: instructions of a machine that has one register, *the value*, and a stack.
+ * Each processor's file translates these to its own. False is 0, true is 1.
  */
 export type Instruction =
-  /** The beginning of a function. Its parameters and, after them, its locals are its variables, from 0 on. */
+  /** The beginning of a function. Its variables are numbered from 0: first the parameters, then the locals. */
   | { do: "enter"; parameters: number; locals: number }
   /** The end of a function; the value is its result. */
   | { do: "return" }
@@ -48,14 +48,14 @@ export type Instruction =
   /** The address has been pushed, the value is the new stack. */
   | { do: "jump" };
 
-/** What a back end knows of the function that it is in. */
+/** What a processor's file must know about the function that it translates. */
 export type Frame = Extract<Instruction, { do: "enter" }>;
 
 /** A processor. */
 export interface Processor {
-  /** Which of two is its own: the number of a system call, an argument of either(). */
+  /** Which element of a pair is for it: of a system call's numbers, and of the arguments of either(). */
   index: 0 | 1;
-  /** What a program begins with: calls its main function with the stack pointer. */
+  /** Adds the beginning of a program: it calls the main function with the stack pointer. */
   begin(code: Code, main: Label): void;
   translate(code: Code, instruction: Instruction, frame: Frame): void;
 }
@@ -75,7 +75,7 @@ export class Code {
   }
 
   /** Adds a number, its lowest byte first. */
-  number(bytes: 4 | 8, value: number | bigint): void {
+  number(bytes: 1 | 4 | 8, value: number | bigint): void {
     for (let i = 0n; i < bytes; i++) this.#bytes.push(Number(BigInt(value) >> 8n * i & 0xffn));
   }
 

@@ -6,7 +6,7 @@ import {
   type Processor,
 } from "./instructions.ts";
 
-// The value is rax, the other side of an operator rcx. Variables are found from rbp: parameters above, locals below it.
+// The value is rax; the other side of an operator is rcx. Variables are addressed from rbp: parameters above, locals below.
 
 const unary = {
   "-": "48 f7 d8", // neg rax
@@ -49,7 +49,7 @@ const store = {
   8: "48 89 01", // mov [rcx], rax
 };
 
-/** Takes the n-th parameter of a system call off the stack. */
+/** Pops the n-th parameter of a system call. */
 const popParameter = ["5f", "5e", "5a", "41 5a", "41 58", "41 59"]; // pop rdi, rsi, rdx, r10, r8, r9
 
 export const x86_64: Processor = {
@@ -64,27 +64,29 @@ export const x86_64: Processor = {
   translate(code: Code, instruction: Instruction, frame: Frame): void {
     switch (instruction.do) {
       case "enter":
-        code.hex("55  48 89 e5  48 81 ec"); // push rbp; mov rbp, rsp; sub rsp, ...
-        return code.number(4, 8 * instruction.locals);
+        code.hex("55  48 89 e5"); // push rbp; mov rbp, rsp
+        return withNumber(code, "48 83 ec", "48 81 ec", 8 * instruction.locals); // sub rsp, ...
       case "return":
         return code.hex("c9  c3"); // leave; ret
       case "call":
         code.hex("e8"); // call
         code.reference(instruction.label, toNext);
-        code.hex("48 81 c4"); // add rsp, ...
-        return code.number(4, 8 * instruction.parameters);
-      case "constant":
-        code.hex("48 b8"); // mov rax, ...
-        return code.number(8, instruction.value);
+        return withNumber(code, "48 83 c4", "48 81 c4", 8 * instruction.parameters); // add rsp, ...
+      case "constant": {
+        const { value } = instruction;
+        const isShort = value === BigInt.asUintN(32, value);
+        code.hex(isShort ? "b8" : "48 b8"); // mov eax, ..., which makes the upper half 0; mov rax, ...
+        return code.number(isShort ? 4 : 8, value);
+      }
       case "address":
         code.hex("48 8d 05"); // lea rax, [rip + ...]
         return code.reference(instruction.label, toNext);
       case "get":
-        code.hex("48 8b 85"); // mov rax, [rbp + ...]
-        return code.number(4, place(instruction.variable, frame));
+        // mov rax, [rbp + ...]
+        return withNumber(code, "48 8b 45", "48 8b 85", place(instruction.variable, frame));
       case "set":
-        code.hex("48 89 85"); // mov [rbp + ...], rax
-        return code.number(4, place(instruction.variable, frame));
+        // mov [rbp + ...], rax
+        return withNumber(code, "48 89 45", "48 89 85", place(instruction.variable, frame));
       case "push":
         return code.hex("50"); // push rax
       case "unary":
@@ -114,7 +116,14 @@ export const x86_64: Processor = {
   },
 };
 
-/** Distances count from the next instruction, to which there are 4 bytes more. */
+/** Adds an instruction that ends with a number: in its short form, with one signed byte, if the number fits. */
+function withNumber(code: Code, short: string, long: string, value: number): void {
+  const isShort = value >= -128 && value < 128;
+  code.hex(isShort ? short : long);
+  code.number(isShort ? 1 : 4, value);
+}
+
+/** The processor counts a distance from the next instruction, which begins after these 4 bytes. */
 function toNext(distance: number): number {
   return distance - 4;
 }

@@ -78,7 +78,7 @@ Deno.test("a warning alone lets the build go on, an error ends it", async () => 
   assertStringIncludes(failed.message, "my_init --check");
 });
 
-Deno.test("what cron refuses or passes over is found before it does", async () => {
+Deno.test("what cron refuses or ignores is found before it does", async () => {
   const tables = [
     "no-newline '* * * * * root job'",
     "dots.txt '* * * * * root job\\n'",

@@ -24,7 +24,7 @@ Deno.test("a service of another user may open /dev/stdout and /dev/stderr by nam
   assertStringIncludes((await container.logs()).stdout, "to out\n");
 });
 
-Deno.test("an orphan of a service that holds the log's pipe open does not hold up a stop", async () => {
+Deno.test("an orphan of a service that holds the log's pipe open does not delay a stop", async () => {
   await using image = await derive(
     "COPY run /etc/service/web/run\nCOPY log /etc/service/web/log/run",
     {
@@ -43,7 +43,7 @@ Deno.test("an orphan of a service that holds the log's pipe open does not hold u
 Deno.test("a runsvdir that misses its first TERM, just after its start, is not waited for", async () => {
   for (let round = 0; round < 30; round++) {
     const { status, stderr } = await runContainer([...withRunit, "--", "true"], {
-      options: ["-e", "SHUTDOWN_TIMEOUT=1"], // It looks again after more than a second.
+      options: ["-e", "SHUTDOWN_TIMEOUT=1"], // It lists the processes again after more than a second.
     });
     assertEquals(status, 0);
     assert(!stderr.includes("runit daemon"), `round ${round}: ${stderr}`);
@@ -84,7 +84,7 @@ Deno.test("where a seccomp profile forbids to wait for signals it says so and en
   }
 });
 
-Deno.test("with only the capabilities SETUID and SETGID a stop names those whom it cannot end", async () => {
+Deno.test("with only the capabilities SETUID and SETGID a stop names the processes that it cannot end", async () => {
   const options = ["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID"];
   await using image = await derive("COPY web /etc/service/web/run", {
     web: "#!/bin/sh\nexec setuser nobody sh -c 'echo web ready; exec sleep 1000'\n",

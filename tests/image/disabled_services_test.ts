@@ -66,7 +66,7 @@ Deno.test("an image without syslog-ng, cron and sshd (B30)", async (test) => {
       /^\*\*\* (Running \/etc\/.*\.\.\.|Booting runit daemon\.\.\.|Runit started as PID \d+|Init system aborted\.|Shutting down runit daemon \(PID \d+\)\.\.\.|Runit exited with status \d+|Killing all processes\.\.\.)$/;
     assertEquals(stderr.trimEnd().split("\n").filter((line) => !story.test(line)), []);
   });
-  await test.step("warns of --enable-insecure-key, and boots all the same (B29)", async () => {
+  await test.step("warns about --enable-insecure-key, and boots anyway (B29)", async () => {
     await using other = await startContainer(["/sbin/my_init", "--enable-insecure-key"], {
       from: image.name,
     });

@@ -3,7 +3,7 @@ import { derive, startContainer } from "../support/container.ts";
 import { lateAfter, onTerm, say, script } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
-/** A service that takes so many seconds to end when it is told to. */
+/** A service that takes so many seconds to end after TERM. */
 const takes = (seconds: number, name: string) =>
   script(onTerm(`sleep ${seconds}; echo ${name} finished; exit 0`, `echo ${name} ready`));
 
@@ -63,7 +63,7 @@ COPY tardy /etc/service/tardy/finish
 
 const HANGS = script(onTerm("", ":"));
 
-Deno.test("all that can hang together cannot hold up docker stop beyond SHUTDOWN_TIMEOUT (W1, B14, B15)", async () => {
+Deno.test("whatever hangs at once cannot delay docker stop beyond SHUTDOWN_TIMEOUT (W1, B14, B15)", async () => {
   await using image = await derive(
     `
 RUN cd /etc/service && mkdir deaf finish stopped
@@ -141,7 +141,7 @@ Deno.test("no finish script is left out at a stop, however soon after its start 
   assertEquals((await container.logs()).stdout.split("finished\n").length - 1, 40);
 });
 
-Deno.test("a server behind a wrapper that ignores TERM, as mysqld_safe does, is told to end nevertheless (W1)", async () => {
+Deno.test("a server behind a wrapper that ignores TERM, as mysqld_safe does, is terminated nevertheless (W1)", async () => {
   await using image = await derive(
     "COPY run /etc/service/database/run\nCOPY server /usr/local/bin/server",
     {

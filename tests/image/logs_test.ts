@@ -173,9 +173,9 @@ Deno.test("a SERVICE_LOGS or SYSLOG_FORWARD that is wrong ends the boot with sta
   const wrong = {
     "SERVICE_LOGS=xml": "use prefix, json, or raw",
     "SYSLOG_FORWARD=logs.example.com": "use udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT",
-    "SYSLOG_FORWARD=udp://logs:99999": "the port is no number from 1 to 65535",
+    "SYSLOG_FORWARD=udp://logs:99999": "the port is not a number from 1 to 65535",
     "SYSLOG_FORWARD=tcp://::1:514": "put an IPv6 address in brackets",
-    'SYSLOG_FORWARD=tcp://a"b:514': "is no name or address of a host",
+    'SYSLOG_FORWARD=tcp://a"b:514': "is not a name or address of a host",
   };
   for (const [setting, reason] of Object.entries(wrong)) {
     const { status, stderr } = await runContainer(["my_init", "--", "echo", "never"], {

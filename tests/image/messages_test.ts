@@ -60,7 +60,7 @@ Deno.test("a startup script that fails is named with its status", async () => {
   assertStringIncludes(stderr, "*** Init system aborted.\n");
 });
 
-Deno.test("runit's death is told with its status, and ends the container with it (B23)", async () => {
+Deno.test("runit's end is reported with its status, and ends the container with it (B23)", async () => {
   await using container = await startContainer(["my_init", "--", "sleep", "1000"]);
   await container.says("Running sleep");
   await container.sh("kill -KILL $(pidof runsvdir)");
@@ -68,7 +68,7 @@ Deno.test("runit's death is told with its status, and ends the container with it
   assertMatch((await container.logs()).stderr, /^\*\*\* Runit exited with status 137.*SIGKILL.*$/m);
 });
 
-Deno.test("processes that do not end in time are told of", async () => {
+Deno.test("processes that do not end in time are named", async () => {
   const { status, stderr } = await runContainer(
     [
       "my_init",

@@ -68,14 +68,14 @@ Deno.test("a burst of 2,000 orphans leaves no zombie in the container", async ()
   assertEquals([status, stdout], [3, "0\n"]);
 });
 
-Deno.test("what is passed on is bytes, on the image's libc too", async () => {
+Deno.test("arguments and environment stay bytes, also on the image's libc", async () => {
   const script =
     "A=$(printf '\\377\\n\\344x') my_init --quiet --skip-runit --skip-startup-files -- sh -c 'printf %s \"$A\" | od -An -tx1; printf %s \"$0\" | od -An -tx1' \"$(printf '\\200\\377')\" 2>/dev/null";
   const { stdout } = await runContainer(["sh", "-c", script]);
   assertEquals(stdout, " ff 0a e4 78\n 80 ff\n");
 });
 
-/** What my_init has to warn of in such a container. */
+/** The warnings of my_init in such a container. */
 function warningsUnder(options: string[]): string[] {
   const isUser = options.includes("-u"), isReadOnly = options.includes("--read-only");
   if (!isUser && !isReadOnly) return [];

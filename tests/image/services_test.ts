@@ -37,7 +37,7 @@ CMD ["/sbin/my_init", "--skip-startup-files"]
     },
   );
 
-/** What a worker prints that was told to end and given the time for it. */
+/** What a worker prints that got TERM and the time to end. */
 const FINISHED = /worker working\n[^]*worker finished\n/;
 
 async function pidOf(container: Container, service: string): Promise<string> {
@@ -159,7 +159,7 @@ Deno.test("a stop sent while services are just being started leaves none behind 
   }
 });
 
-Deno.test("a runsvdir of somebody else's holds up no stop, and its services end in order", async () => {
+Deno.test("a runsvdir of somebody else's delays no stop, and its services end in order", async () => {
   await using image = await derive("COPY run /srv/other/job/run", {
     run: script(onTerm("sleep 0.5; echo job finished; exit", "echo job ready")),
   });
@@ -205,7 +205,7 @@ Deno.test("a critical service runs once and ends the container, also a second ti
   }
 });
 
-Deno.test("a stop of a critical service is no end of it, and not held up", async () => {
+Deno.test("a stop of a critical service is not its end, and not delayed", async () => {
   await using image = await derive(
     "COPY run /etc/service/core/run\nRUN touch /etc/service/core/critical",
     { run: "#!/bin/sh\necho core runs\nexec sleep 1000\n" },
@@ -244,7 +244,7 @@ Deno.test("sv finds the services wherever they are run, as docker exec and probe
       await answers(/^run: \S+\/web\/?: .*; run: log: /, "sv", "status", "/etc/service/web/");
       await answers(/^run: \S+\/web: /m, "sh", "-c", "sv status /etc/service/*; sv check web");
       await answers(/^ok: run: web: /, "sv", "restart", "web");
-      // runsv lets a second pass before it starts a service again that ran for less.
+      // If a service ran for less than a second, runsv waits for one before it starts it again.
       const runs = "until /etc/init.d/web status | grep '^run: web: '; do sleep 0.05; done";
       await answers(/^run: web: /, "sh", "-c", runs);
       const other = await container.exec("env", "SVDIR=/srv/other", "sv", "status", "web");
@@ -295,14 +295,14 @@ done`);
     options: ["--read-only", "-e", "DISABLE_CRON=1", "--ipc", `container:${hostile.name}`],
   });
   await container.says("web runs\n");
-  // Long enough for runsvdir to have looked a second time.
+  // Long enough for runsvdir to read the directory a second time.
   await container.sh("sv -w 5 restart web");
   await container.says("web runs\nweb runs\n");
   assertEquals((await container.logs()).stdout.includes("evil"), false);
   assertEquals((await hostile.sh("ls -d /dev/shm/*/evil | wc -l")).trim(), "4");
 });
 
-Deno.test("a service whose folder is mounted read-only is moved, and no other", async () => {
+Deno.test("a service whose directory is mounted read-only is moved, and no other", async () => {
   await using image = await derive("COPY run /etc/service/web/run", {
     run: LASTS,
   });
@@ -353,7 +353,7 @@ Deno.test("services are switched on and off under any user and on a read-only ro
   }
 });
 
-Deno.test("where services cannot be run at all there is one line, which says what helps", async () => {
+Deno.test("where no service can be run there is one line, which says what to do", async () => {
   const command = ["/sbin/my_init", "--skip-startup-files", "--", "sh", "-c", "sleep 3; echo main"];
   const { status, stdout, stderr } = await runContainer(command, {
     options: ["--read-only", "--ipc", "none", "-u", "1000"],

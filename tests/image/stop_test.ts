@@ -3,7 +3,7 @@ import { derive, docker, startContainer } from "../support/container.ts";
 import { onTerm, say, script } from "../support/programs.ts";
 import { pause } from "../support/until.ts";
 
-Deno.test("docker stop of the idle container waits for nobody in vain, and ends with 0 (B16, B25)", async () => {
+Deno.test("docker stop of the idle container waits for nothing in vain, and ends with 0 (B16, B25)", async () => {
   await using container = await startContainer();
   await container.booted();
   assertEquals(await container.stop(), 0);
@@ -76,7 +76,7 @@ Deno.test("a docker stop in the first moments is not lost (B5)", async () => {
   }
 });
 
-Deno.test("post_shutdown scripts run, and everything is over, before docker's patience ends (B15)", async () => {
+Deno.test("post_shutdown scripts run, and everything is over, before docker's timeout (B15)", async () => {
   await using stubborn = await derive(
     "COPY stubborn /etc/service/stubborn/run\nCOPY stubborn /etc/my_init.pre_shutdown.d/stubborn\nCOPY post /etc/my_init.post_shutdown.d/00_post",
     {
@@ -93,6 +93,6 @@ Deno.test("post_shutdown scripts run, and everything is over, before docker's pa
   ], { from: stubborn.name });
   await container.says("ready\n");
   await container.sh("kill -STOP $(pidof runsv | cut -d' ' -f1)");
-  await container.stop(); // It fails where docker has to kill.
+  await container.stop(); // It fails if docker has to kill.
   assertStringIncludes((await container.logs()).stdout, "post\n");
 });

@@ -3,7 +3,7 @@ import { derive, startContainer } from "../support/container.ts";
 import { say } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
-Deno.test("ten services that crash in a loop leave no zombie, and hold up no stop", async () => {
+Deno.test("ten services that crash in a loop leave no zombie, and delay no stop", async () => {
   await using image = await derive(
     `COPY exits /etc/service/0/run
 COPY killed /etc/service/1/run

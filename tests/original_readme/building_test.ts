@@ -19,7 +19,7 @@ Deno.test("make build NAME=joe/baseimage gives the image that name", async () =>
   }
 });
 
-/** What `make build` says at once, with these settings. */
+/** What `make build` prints at once, with these settings. */
 async function refusal(settings: string): Promise<string> {
   const { status, stdout, stderr } = await typed(`make --silent -C ${project} build ${settings}`);
   assertEquals([status, stdout], [2, ""], stderr); // make's own, whatever the tool's is
@@ -30,12 +30,12 @@ async function refusal(settings: string): Promise<string> {
   return line;
 }
 
-Deno.test("make build refuses a NAME, VERSION or BASE_IMAGE that docker cannot take", async () => {
+Deno.test("make build refuses a NAME, VERSION or BASE_IMAGE that docker does not accept", async () => {
   for (const setting of ["NAME=Joe/baseimage", "VERSION=1.0/2", "BASE_IMAGE=Ubuntu:24.04"]) {
     const [name, value] = setting.split("=");
     assertStringIncludes(
       await refusal(setting),
-      `error: docker cannot take ${name}="${value}": it needs `,
+      `error: docker does not accept ${name}="${value}": it needs `,
     );
   }
 });
@@ -60,7 +60,7 @@ Deno.test("make build refuses a base that has no bash, no apt, or an init alread
   }
 });
 
-/** Runs `docker build .` in a copy that has these files as well, and nothing of the project's but these two. */
+/** Runs `docker build .` in a copy that has these files, and only two of the project's. */
 async function dockerBuild(files: Record<string, string>, options = ""): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "build-" });
   await using built = new Derived(uniqueName());

@@ -4,7 +4,7 @@ import { Container, derive, image, startContainer, uniqueName } from "../support
 import { until } from "../support/until.ts";
 import { Terminal } from "../support/terminal.ts";
 
-/** Prints variables of the dump as a program would find them that sources it. */
+/** Prints variables as a program that sources the dump has them. */
 const sourced = (container: Container, ...names: string[]) =>
   container.sh(
     `. /etc/container_environment.sh; printf '[%s]' ${names.map((it) => `"$${it}"`).join(" ")}`,
@@ -157,7 +157,7 @@ exec sleep 1000
     undefined,
     undefined,
   ]);
-  // A service is no startup script: its change is not taken over, not even by the next start of a service.
+  // Only startup scripts change the environment: the change of a service has no effect, also not on the next start of a service.
   await container.sh("sv -w 5 restart service >/dev/null");
   await until(async () => (await container.logs()).stdout.split("service: new").length === 3);
 });

@@ -9,7 +9,7 @@ import { Terminal } from "../support/terminal.ts";
 
 await ensureProgram("ssh", ["openssh-client"]);
 
-/** Installs the tools as the readme does, elsewhere. Dispose of them, and they are gone. */
+/** Installs the tools as the readme does, in another place. Disposing removes them. */
 async function installed(): Promise<{ prefix: string; PATH: string } & AsyncDisposable> {
   const prefix = await Deno.makeTempDir({ prefix: "tools-" });
   const { status, stdout, stderr } = await typed(`${project}/install-tools.sh ${prefix}`);
@@ -46,7 +46,7 @@ Deno.test("docker-ssh and docker-bash", async (test) => {
         stderr: "",
       });
     });
-    await test.step(`${tool} passes on the command's status, and what is piped into it (B31)`, async () => {
+    await test.step(`${tool} ends with the command's status, and gives it what is piped in (B31)`, async () => {
       assertEquals((await run(`${tool} ${open.name} 'exit 7'`)).status, 7);
       assertEquals(
         await run(`echo 'echo "$MY_NAME"; exit 3' | ${tool} ${open.name} 'bash -l'`),
@@ -107,7 +107,7 @@ Deno.test("docker-ssh and docker-bash", async (test) => {
       stderr: "docker-ssh: there is no ssh here; install openssh-client\n",
     });
   });
-  await test.step("docker-ssh ends with 255 where no key is let in (B31)", async () => {
+  await test.step("docker-ssh ends with 255 where no key is accepted (B31)", async () => {
     await closed.sh("rm /etc/service/sshd/down; sv up sshd");
     await sshdIsUp(closed);
     const { status, stderr } = await run(`docker-ssh ${closed.name} true`);
@@ -140,7 +140,7 @@ Deno.test("install-tools.sh --help shows how it is used; what it does not know i
   assertEquals(await run("--prefix=/nosuch"), {
     status: 2,
     stdout: "",
-    stderr: "install-tools.sh: unknown option: --prefix=/nosuch; --help shows what there is\n",
+    stderr: "install-tools.sh: unknown option: --prefix=/nosuch; --help lists the options\n",
   });
   assertEquals(await run("/nosuch /nosuch"), {
     status: 2,

@@ -3,7 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Container, docker, image, startContainer, uniqueName } from "../support/container.ts";
 import { Terminal } from "../support/terminal.ts";
 
-Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell to look around", async () => {
+Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell", async () => {
   await using container = new Container(uniqueName());
   await using terminal = new Terminal(
     `docker run --rm -t -i --name ${container.name} ${image} /sbin/my_init -- bash -l`,
@@ -16,7 +16,7 @@ Deno.test("docker run --rm -t -i … /sbin/my_init -- bash -l gives a shell to l
   assertEquals(await terminal.status(), 3);
 });
 
-Deno.test("a login shell that is left at once ends with 0", async () => {
+Deno.test("a login shell that exits at once ends with 0", async () => {
   await using container = new Container(uniqueName());
   await using terminal = new Terminal(
     `docker run --rm -t -i --name ${container.name} ${image} /sbin/my_init --quiet -- bash -l`,
@@ -51,7 +51,7 @@ Deno.test("what is inside the image", async (test) => {
       "nobody\n/nonexistent\n",
     );
   });
-  await test.step("an apt that is not troubled by initctl and ischroot", async () => {
+  await test.step("an apt that initctl and ischroot do not make fail", async () => {
     const diverted = await sh("dpkg-divert --list");
     for (const program of ["/sbin/initctl", "/usr/bin/ischroot"]) {
       assertStringIncludes(diverted, program);

@@ -32,7 +32,7 @@ Deno.test("logrotate, as cron runs it every day", async (test) => {
       true,
     );
   });
-  await test.step("it has nothing to say, and rotates nothing, on the first day", async () => {
+  await test.step("it prints nothing and rotates nothing on the first day", async () => {
     await log("before");
     const { status, stdout, stderr } = await runDaily();
     assertEquals([status, stdout, stderr], [0, "", ""]);

@@ -16,7 +16,7 @@ const SSH =
 const onXenial = (await runContainer(["cat", "/etc/os-release"])).stdout.includes('"16.04"');
 const keys = join(project, "image/services/sshd/rootfs/etc");
 
-/** A folder of the reader's, with a private key that ssh accepts. */
+/** A directory of the reader's, with a private key that ssh accepts. */
 async function folderWith(key: string): Promise<{ key: string } & AsyncDisposable> {
   const folder = await Deno.makeTempDir({ prefix: "reader-" });
   const made = await typed(`cd ${folder} && ${key}`);
@@ -125,7 +125,7 @@ Deno.test("a key of one's own, and host keys that are made in the Dockerfile", a
       assertEquals(await typed(line), { status: 0, stdout: "", stderr: "" });
     });
   }
-  await test.step("a client of 2016 gets in: Java's JSch, Ruby's net-ssh, Python's paramiko", async () => {
+  await test.step("a client of 2016 can log in: Java's JSch, Ruby's net-ssh, Python's paramiko", async () => {
     const old = {
       KexAlgorithms: "ecdh-sha2-nistp256",
       HostKeyAlgorithms: "ecdsa-sha2-nistp256",
@@ -143,7 +143,7 @@ Deno.test("a key of one's own, and host keys that are made in the Dockerfile", a
     MACs: "hmac-sha1",
   };
   for (const [name, value] of Object.entries(broken)) {
-    await test.step(`nobody is let in by ${value}, which is broken`, async () => {
+    await test.step(`nobody can log in by ${value}, which is broken`, async () => {
       const gcm = name === "MACs" ? "-o Ciphers=aes128-ctr" : ""; // Others bring a MAC of their own.
       const line = `${
         SSH.replace("ERROR", "INFO")
@@ -247,7 +247,7 @@ Deno.test("a run script of one's own gets a password in that the end of sshd_con
   assertEquals(stdout, "in\n", stderr);
 });
 
-/** What Dockerfiles do with sshd_config, and what must come of it. */
+/** What Dockerfiles do with sshd_config, and the settings that sshd must have then. */
 const edits: Record<string, string> = {
   ":": "passwordauthentication no",
   "s/^#PasswordAuthentication yes/PasswordAuthentication no/": "passwordauthentication no",

@@ -37,7 +37,7 @@ Deno.test("syslog reaches docker logs on a terminal, too", async () => {
   await container.says("shop: on a terminal");
 });
 
-Deno.test("without syslog the boot goes on: with a warning where it fails, in silence where it is switched off (W2)", async () => {
+Deno.test("without syslog the boot goes on: with a warning where it fails, without one where it is switched off (W2)", async () => {
   const command = ["/sbin/my_init", "--quiet", "--", "echo", "hi"];
   const broken = await runContainer(command, {
     options: ["-v", "/dev/null:/usr/sbin/syslog-ng:ro"],
@@ -62,7 +62,7 @@ Deno.test("files in conf.d may use the names that the original had; programs fin
   assertEquals(await container.sh("ps -o comm= -p $(cat /var/run/syslog-ng.pid)"), "syslog-ng\n");
 });
 
-Deno.test("a syslog-ng.conf of one's own may write to /dev/stdout, and does not hold up a stop", async () => {
+Deno.test("a syslog-ng.conf of one's own may write to /dev/stdout, and does not delay a stop", async () => {
   await using built = await derive(
     "COPY own.conf /tmp/\n" +
       "RUN cd /etc/syslog-ng && (grep ^@version syslog-ng.conf; cat /tmp/own.conf) >new && mv new syslog-ng.conf\n" +

@@ -77,12 +77,12 @@ Deno.test("a copy under another name is setuser, and an init only as PID 1", asy
 });
 
 Deno.test("a start makes no machine code for the functions of libc", async () => {
-  const count = `grep -c " r-xp 00000000 00:00 0 *$" /proc/1/maps`; // Executable memory that is no file's.
+  const count = `grep -c " r-xp 00000000 00:00 0 *$" /proc/1/maps`; // Executable memory that belongs to no file.
   const { stdout } = await run(["my_init", "--skip-runit", "--quiet", "--", "sh", "-c", count]);
   assertEquals(stdout, "0\n");
 });
 
-/** A program that tries all that must be refused. */
+/** A program that tries everything that must be refused. */
 function probe(flags: string[]): string {
   const libc = flags.find((it) => it.startsWith("--allow-ffi="))?.split("=")[1];
   return `

@@ -12,7 +12,7 @@ function masks(text: string | undefined): Record<string, string> {
   );
 }
 
-/** An init that was itself started with everything ignored and blocked that a careless parent can ignore. */
+/** Starts my_init as a careless parent may: with every signal ignored and blocked that can be. */
 const careless = "trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD TSTP TTIN TTOU XFSZ WINCH";
 
 for (const before of ["", careless]) {

@@ -19,7 +19,7 @@ function parse(block: ByteString): Environment {
   );
 }
 
-/** Boots with these variables; gives the command's environment, what shells make of the dump, and the JSON. */
+/** Boots with these variables. Returns the command's environment, what shells read from the dump, and the JSON. */
 async function dump(env: Environment, shells = ["dash", "bash", "sh"]) {
   await using init = await startInit(
     ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"],
@@ -132,7 +132,7 @@ Deno.test("sourcing the dump runs no code, prints nothing and sets the rest, whi
     });
   }
   const all = special.flatMap((name) => values.map((_, index) => file(name, index)));
-  // In a subshell each, which is quick, and tells of a shell that ends early as well.
+  // Each in a subshell: that is fast, and shows when a shell ends early.
   const source =
     'for file; do echo "${file##*/} $( (. "$file"; echo "$zzz_last$?") 2>&1 )"; done; exit 0';
   for (const shell of ["sh", "dash", "bash", "bash --posix", "bash -eu", "bash --posix -eu"]) {
@@ -151,7 +151,7 @@ Deno.test("sourcing the dump runs no code, prints nothing and sets the rest, whi
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a variable of a name that bash keeps for itself reaches the command, and is told of", async () => {
+Deno.test("a variable of a name that bash keeps for itself reaches the command, and gets a warning", async () => {
   const { env, json, stderr } = await dump({ HISTCMD: "1", OPTIND: "1" });
   assertEquals([env.HISTCMD, JSON.parse(json).OPTIND], ["1", "1"]);
   assertStringIncludes(
@@ -196,7 +196,7 @@ Deno.test("__proto__ is a variable like any other", async () => {
   assertStringIncludes(shell, "export constructor=3\n");
 });
 
-/** The same numbers in each run, so that a failure can be seen again. */
+/** The same numbers in each run, so that a failure can be repeated. */
 function randomNumbers(seed: number): (below: number) => number {
   return (below) => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;

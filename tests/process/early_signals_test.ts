@@ -14,7 +14,7 @@ const script = `trap 'exit 0' TERM INT; echo main; ${LOOP}`;
 async function stopAfter(milliseconds: number, signal: number) {
   await using init = await startInit(sh(script), { files });
   const pid = await init.pid();
-  // From our first instructions on: what comes while the kernel still executes the file is lost to every program.
+  // From our first instructions on: a signal that comes while the kernel still executes the file is lost to every program.
   while (BigInt("0x" + statusField(pid, "SigBlk")) === 0n);
   if (milliseconds > 0) await pause(milliseconds);
   await init.signal(signal);
@@ -29,14 +29,14 @@ Deno.test("a stop is not lost at any moment from the first on, and the shutdown 
     const signal = index % 2 ? SIGNALS.SIGTERM : SIGNALS.SIGINT;
     const { status, stdout, stderr, post } = await stopAfter(moment, signal);
     const story = `after ${moment} ms: ${JSON.stringify({ status, stdout, stderr })}`;
-    // Where the main command had no time to set its trap it dies of it, or was never started.
+    // If the main command had no time to set its trap the signal kills it, or it was never started.
     const early = !stdout.includes("main") && [143, 128 + signal].includes(status);
     assert(status === 0 || early, story);
     assertEquals(post, "post\n", story);
   }
 });
 
-Deno.test("a signal sent while Deno starts is passed on to the main command, once there is one", async () => {
+Deno.test("a signal sent while Deno starts is forwarded to the main command, once there is one", async () => {
   await using init = await startInit(sh("exec sleep 100"));
   const pid = await init.pid();
   await until(() => BigInt("0x" + statusField(pid, "SigBlk")) !== 0n);

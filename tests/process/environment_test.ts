@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PATH, runInit, type Setting, sh, startInit } from "../support/namespace.ts";
 
-/** Puts the environment on standard output as it is: NAME=value, NUL after each. */
+/** Prints the environment: NAME=value, a NUL after each. */
 const show = ["--quiet", "--skip-runit", "--", "cat", "/proc/self/environ"];
 const script = { "/etc/my_init.d/x": "#!/bin/sh\ntrue\n" };
 const directory = { "/etc/container_environment/PRESENT": "yes" };
 
-/** Runs my_init and gives the environment of its command, and what is in its files afterwards. */
+/** Runs my_init. Returns the environment of its command, and the content of its files afterwards. */
 async function environmentOf(setting: Setting) {
   await using init = await startInit(show, setting);
   const { status, stdout, stderr } = await init.end();
@@ -59,14 +59,14 @@ const awkward: Record<string, string> = {
   _: "underscore",
 };
 
-Deno.test("every value passes to the command as it is, without a directory", async () => {
+Deno.test("every value reaches the command unchanged, without a directory", async () => {
   const { env, stderr, stored, shell, json } = await environmentOf({ env: awkward, files: script });
   assertEquals(env, { ...awkward, PATH });
   assertEquals(stderr, "");
   assertEquals([stored, shell, json], [{}, undefined, undefined], "no directory, no dumps");
 });
 
-Deno.test("every value passes to the command as it is, through directory and scripts (B6, W5)", async () => {
+Deno.test("every value reaches the command unchanged, through directory and scripts (B6, W5)", async () => {
   const { env, stderr, stored } = await environmentOf({
     env: awkward,
     files: { ...script, ...directory },
@@ -78,7 +78,7 @@ Deno.test("every value passes to the command as it is, through directory and scr
   }
 });
 
-Deno.test("of a file's final newlines one is stripped", async () => {
+Deno.test("of several newlines at the end of a file one is removed", async () => {
   const { env } = await environmentOf({
     files: {
       "/etc/container_environment/NONE": "a",
@@ -116,7 +116,7 @@ Deno.test("a PATH in the directory wins over docker's default, but not over a ch
   );
 });
 
-Deno.test("names that cannot be files get a warning, and reach the command all the same (B7)", async () => {
+Deno.test("names that cannot be files get a warning, and reach the command anyway (B7)", async () => {
   const odd = {
     "a/b": "1",
     ".": "2",
@@ -137,7 +137,7 @@ Deno.test("names that cannot be files get a warning, and reach the command all t
   }
 });
 
-Deno.test("names that are odd but can be files pass through them", async () => {
+Deno.test("unusual names that can be files reach the command", async () => {
   const odd = {
     "1abc": "1",
     "a.b": "2",
@@ -154,7 +154,7 @@ Deno.test("names that are odd but can be files pass through them", async () => {
   assertEquals(env, { ...odd, PRESENT: "yes", PATH });
 });
 
-Deno.test("what is in the directory and cannot be a variable is passed over with a warning (B8)", async () => {
+Deno.test("what is in the directory and cannot be a variable is skipped with a warning (B8)", async () => {
   const { env, stderr } = await environmentOf({
     before:
       "mkfifo /etc/container_environment/FIFO; ln -s /nosuch /etc/container_environment/DANGLING; ln -s /dev/zero /etc/container_environment/DEVICE",
@@ -171,7 +171,7 @@ Deno.test("what is in the directory and cannot be a variable is passed over with
   for (const name of ["NUL", "a=b", "HUGE", "FIFO", "DANGLING", "DEVICE"]) {
     assertStringIncludes(stderr, `*** Ignoring /etc/container_environment/${name}: `);
   }
-  assert(!stderr.includes("FOLDER"), "folders are passed over in silence");
+  assert(!stderr.includes("FOLDER"), "directories are skipped silently");
 });
 
 Deno.test("a file with a name that is not UTF-8 is a variable (B8)", async () => {
@@ -221,7 +221,7 @@ Deno.test("without the right to read the directory there is a warning, and the b
   assertStringIncludes(stderr, "*** Cannot list /etc/container_environment: Permission denied\n");
 });
 
-Deno.test("a startup script can change, add and remove variables for all that comes after it", async () => {
+Deno.test("a startup script can change, add and remove variables for everything after it", async () => {
   const { env, stored, json, shell } = await environmentOf({
     env: { CHANGED: "old", REMOVED: "old", KEPT: "old" },
     files: {
@@ -286,7 +286,7 @@ const pam: Setting = {
     "/etc/service/cron/run": "#!/bin/sh\nexec sleep 100\n",
   },
 };
-/** A main command that shows the file and all that is in /run. */
+/** A main command that prints the file and everything in /run. */
 const showPam = "cat /run/container_environment.pam; stat -c '%a %u:%g %n' /run/*";
 
 Deno.test("a value from a FILE__ variable is in no file of ours, its path is", async () => {
@@ -402,7 +402,7 @@ for (const [what, [file, reason]] of Object.entries(faultyFiles)) {
   });
 }
 
-Deno.test("FILE__NAME that may not be read says who has to be let", async () => {
+Deno.test("FILE__NAME that may not be read says which user must be able to read it", async () => {
   await using init = await startInit([], {
     before:
       "chmod 600 /mnt/secret; exec setpriv --reuid 1000 --regid 1000 --clear-groups env -i FILE__A=/mnt/secret PATH=$PATH:/mnt/bin my_init --quiet --skip-runit -- true",
@@ -484,7 +484,7 @@ Deno.test("dumps are replaced as a whole: one that is a link to elsewhere does n
   assertEquals(init.read("/mnt/precious"), "precious\n");
 });
 
-Deno.test("a directory that is not one is passed over", async () => {
+Deno.test("a directory that is not one is skipped", async () => {
   const { status, stdout } = await runInit(["--quiet", "--skip-runit", "--", "echo", "main"], {
     files: { "/etc/container_environment": "file" },
   });

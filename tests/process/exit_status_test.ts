@@ -7,7 +7,7 @@ const command = (...words: string[]) => ["--quiet", "--skip-runit", "--", ...wor
 
 const statuses = [0, 1, 2, 3, 42, 126, 127, 128, 255];
 const signals = ["HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "SEGV", "PIPE", "TERM", "XFSZ"];
-/** How a command ends, its script, the status, and what is said beside the status. */
+/** How a command ends, its script, the status, and the message. */
 const endings: [how: string, script: string, status: number, said: string][] = [
   ...statuses.map((it) => [`that ends with ${it}`, `exit ${it}`, it, ""] as const),
   ...[...signals.map((it) => `SIG${it}`), "SIGRTMIN+6"].map((name) => {
@@ -24,7 +24,7 @@ for (const [how, script, status, said] of endings) {
   });
 }
 
-Deno.test("what a command prints is passed on untouched", async () => {
+Deno.test("what a command prints is not changed", async () => {
   const result = await runInit(command("sh", "-c", "printf 'a\\000\\377b'; printf err >&2"));
   assertEquals(result, { status: 0, stdout: "a\0\xffb", stderr: "err" });
 });

@@ -17,7 +17,7 @@ Deno.test("not as PID 1 it says so, and ends with the command's status (B18)", a
   );
 });
 
-Deno.test("not as PID 1 its kill-all reaches its own descendants, and nobody else (B18)", async () => {
+Deno.test("not as PID 1 its kill-all reaches its own descendants, and no others (B18)", async () => {
   const worker = script(onTerm("echo worker finished; exit", READY));
   const { status, stdout } = await runInit(sh(beside("(setsid /mnt/worker &)", "exit 3")), {
     ...outside,
@@ -26,7 +26,7 @@ Deno.test("not as PID 1 its kill-all reaches its own descendants, and nobody els
   assertEquals([status, stdout], [3, "worker finished\nbystander lives\n"]);
 });
 
-Deno.test("not as PID 1 its last resort kills its own stubborn descendants, and nobody else (B18)", async () => {
+Deno.test("not as PID 1 its last resort kills its own stubborn descendants, and no others (B18)", async () => {
   const worker = script(onTerm("", READY));
   const { status, stdout, stderr } = await runInit(sh(beside("(setsid /mnt/worker &)", "exit 3")), {
     before: outside.before,

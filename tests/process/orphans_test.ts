@@ -3,7 +3,7 @@ import { descendantsOf, HELD, runInit, sh, startInit, statusField } from "../sup
 import { beside, onTerm, READY, script } from "../support/programs.ts";
 import { until } from "../support/until.ts";
 
-/** Leaves orphans behind: `orphans ROUNDS COUNT` makes COUNT at once, ROUNDS times, some with a status, some killed. */
+/** Makes orphans: `orphans ROUNDS COUNT` makes COUNT at once, ROUNDS times; some exit with a status, some are killed. */
 const ORPHANS = `#!/usr/bin/perl
 my ($rounds, $count) = @ARGV;
 for (1 .. $rounds) {
@@ -63,7 +63,7 @@ Deno.test("60,000 orphans leave the memory of my_init where it was", async () =>
 });
 
 Deno.test("the status of a dead orphan is not taken for that of a script that gets its PID (B4)", async () => {
-  // The orphan ends with 9. Once it is collected, the next process is made to get its PID: the next script.
+  // The orphan ends with 9. When it has been reaped, the next process, which is the next script, gets its PID.
   const first = `#!/usr/bin/perl
     pipe(my $in, my $out);
     unless (fork) { my $orphan = fork; if ($orphan) { print $out "$orphan\\n"; exit } exit 9 }
@@ -74,7 +74,7 @@ Deno.test("the status of a dead orphan is not taken for that of a script that ge
   `;
   const { status, stdout } = await runInit(["--quiet", "--skip-runit", "--", "true"], {
     files: { "/etc/my_init.d/1": first, "/etc/my_init.d/2": "#!/bin/sh\necho $$\n" },
-    env: { MY_INIT_SLEEP: "0" }, // A Deno that wakes starts threads, and they get PIDs, too.
+    env: { MY_INIT_SLEEP: "0" }, // When PID 1 wakes, Deno starts threads, which get PIDs, too.
   });
   const [orphan, script] = stdout.split("\n");
   assertEquals(script, orphan, "the PID was reused");
@@ -109,7 +109,7 @@ Deno.test("orphans are reaped while a startup script runs, too", async () => {
   assertEquals((await runInit(["--skip-runit", "true"], { files })).status, 0);
 });
 
-Deno.test("a process that outlives the main command is told to end, and is waited for", async () => {
+Deno.test("a process that outlives the main command is terminated, and waited for", async () => {
   const worker = script(onTerm("sleep 0.3; echo worker finished; exit", READY));
   const { status, stdout } = await runInit(sh(beside("/mnt/worker", "exit 3")), {
     files: { "/mnt/worker": worker },

@@ -1,4 +1,4 @@
-/** What cannot be run, with the status and the reason that both programs give. */
+/** Commands that cannot be run, with the status and the reason that both programs give. */
 export interface Refusal {
   status: 126 | 127;
   reason: string;

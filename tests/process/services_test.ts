@@ -1,4 +1,4 @@
-// Where services are run that cannot be written to. In place of runsvdir there is a script that shows what it is given.
+// Where services that cannot be written to are run. Instead of runsvdir there is a script that shows what it is given.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Result, runInit, type Setting } from "../support/namespace.ts";
 

@@ -94,7 +94,7 @@ for (const [who, line] of Object.entries(unknown)) {
   });
 }
 
-Deno.test("without user or command the usage is said, with status 1", async () => {
+Deno.test("without user or command the usage is printed, with status 1", async () => {
   for (const words of [[], ["joe"]]) {
     const { status, stdout, stderr } = await setuser(words);
     assertEquals([status, stdout, stderr], [
@@ -164,7 +164,7 @@ Deno.test("the command is looked for in PATH, with the rights of the new user", 
   assertEquals(result, { status: 0, stdout: "open\n", stderr: "" });
 });
 
-Deno.test("not root cannot become somebody else, and hears so in one line (B28)", async () => {
+Deno.test("not root cannot become another user, and one line says so (B28)", async () => {
   for (const who of ["nobody", "root", "joe:extra"]) {
     const { status, stdout, stderr } = await setuserAs(
       "--reuid 1234 --regid 1235 --clear-groups",
@@ -190,7 +190,7 @@ Deno.test("as that user already it just runs, nested too (B28)", async () => {
   assertEquals(nested, { status: 0, stdout: whos.joe + "\n", stderr: "" });
 });
 
-Deno.test("root without the capability to change ids hears so (B28)", async () => {
+Deno.test("root without the capability to change ids gets one line about it (B28)", async () => {
   const { status, stdout, stderr } = await setuserAs(
     "--bounding-set -all --inh-caps -all",
     "joe echo ran",
@@ -245,7 +245,7 @@ Deno.test("all other variables and all arguments pass byte by byte", async () =>
   assertEquals(printed.stdout.split("\0").slice(0, -1), words);
 });
 
-Deno.test("a setuser without PATH finds its command all the same", async () => {
+Deno.test("a setuser without PATH finds its command anyway", async () => {
   const { status, stdout } = await run([
     "/usr/bin/env",
     "-u",
@@ -267,7 +267,7 @@ Deno.test("the command has clean signals, whatever setuser inherited (B2, B28)",
   assertEquals(piped.stdout, "y\n141 0\n");
 });
 
-Deno.test("the command keeps working folder, standard input, and open files that were passed on purpose", async () => {
+Deno.test("the command keeps working directory, standard input, and open files that were passed on purpose", async () => {
   const { stdout } = await setuser(["joe", "sh", "-c", "pwd; cat; cat <&5"], {
     before: "cd /etc; echo five >/mnt/five; exec 5</mnt/five",
     stdin: "in\n",
@@ -329,7 +329,7 @@ for (const [what, setting] of Object.entries(unusual)) {
     const all = { files, ...setting, before };
     assertEquals((await setuser(["joe", "/mnt/show"], all)).stdout, whos.joe + "\n");
     const words = ["sh", "-c", "ulimit -v 200000; setuser joe /mnt/show"];
-    assertEquals((await run(words, all)).stdout, ""); // Deno was wanted.
+    assertEquals((await run(words, all)).stdout, ""); // Deno was needed.
   });
 }
 

@@ -30,7 +30,7 @@ Deno.test("pre_shutdown scripts run before the main command is stopped, post_shu
   assertEquals([status, stdout], [0, "ready\npre 1\npre 2\nstopped\npost 1\npost 2\n"]);
 });
 
-Deno.test("post_shutdown scripts run before the remaining processes are told to end", async () => {
+Deno.test("post_shutdown scripts run before the remaining processes are terminated", async () => {
   const worker = script(onTerm("echo told; exit", READY));
   const { stdout } = await runInit(sh(beside("/mnt/worker", ":")), {
     files: { ...scripts, "/mnt/worker": worker },
@@ -124,7 +124,7 @@ Deno.test("shutdown scripts see the container's environment, and a child that a 
   assertEquals(stdout, "b\n143\n130\n".repeat(2));
 });
 
-Deno.test("a shutdown script that is not executable gets a warning; hidden ones are passed over", async () => {
+Deno.test("a shutdown script that is not executable gets a warning; hidden ones are skipped", async () => {
   const { stdout, stderr } = await runInit(["--quiet", ...sh("true")], {
     files: {
       "/etc/my_init.post_shutdown.d/x": "no",

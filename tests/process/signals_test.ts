@@ -69,7 +69,7 @@ Deno.test("STOPSIGNAL SIGQUIT lets a server that drains on QUIT finish, and TERM
   assertEquals([status, stdout], [0, "ready\ndrained\n"]);
 });
 
-Deno.test("a main command that dies of our TERM makes the status 143, as in a shell", async () => {
+Deno.test("a main command that our TERM kills makes the status 143, as in a shell", async () => {
   await using init = await startInit(sh("echo ready; exec sleep 100"));
   await init.says("ready\n");
   await init.signal(SIGNALS.SIGTERM);
@@ -90,7 +90,7 @@ Deno.test("HUP, USR1, USR2 and the other signals that mean no stop reach the mai
   assertEquals(stdout, "ready\n" + expected.join(""));
 });
 
-Deno.test("a signal that comes during the shutdown is passed on as well (W18)", async () => {
+Deno.test("a signal that comes during the shutdown is forwarded, too (W18)", async () => {
   const script = "trap 'echo bye; exit 4' HUP; " + onTerm("echo wait");
   await using init = await startInit(sh(script));
   await init.says("ready\n");
@@ -127,7 +127,7 @@ Deno.test("TSTP suspends a main command that has no handler for it, CONT resumes
   assertEquals((await init.end()).status, 143);
 });
 
-Deno.test("CONT is passed on, so a stopped main command continues", async () => {
+Deno.test("CONT is forwarded, so a stopped main command continues", async () => {
   await using init = await startInit(sh("echo ready; kill -STOP $$; echo continued"));
   await init.says("ready\n");
   await until(async () => {
@@ -147,7 +147,7 @@ for (const [state, seconds] of [["awake", "0"], ["asleep", "0.01"]]) {
     if (seconds !== "0") await asleep(init);
     for (let round = 0; round < 3; round++) await init.signal(...faultNumbers, SIGNALS.SIGCHLD);
     await init.signal(SIGNALS.SIGUSR1);
-    await init.says("got USR1\n"); // What came before is over then.
+    await init.says("got USR1\n"); // By then all that came before has been handled.
     await init.signal(SIGNALS.SIGTERM);
     const { status, stdout } = await init.end();
     assertEquals([status, stdout], [7, "ready\ngot USR1\ngot TERM\n"]);
@@ -171,7 +171,7 @@ for (const [state, seconds] of [["awake", "0"], ["asleep", "0.01"]]) {
   });
 }
 
-Deno.test("of real-time signals in a burst each one is passed on", async () => {
+Deno.test("of real-time signals in a burst each one is forwarded", async () => {
   const counter = `#!/usr/bin/perl
     use POSIX; $| = 1; my $n = 0; sigaction(50, POSIX::SigAction->new(sub { $n++ }));
     print "ready\\n"; while (1) { select(undef, undef, undef, 0.01); print "$n counted\\n" if $n; }
@@ -184,7 +184,7 @@ Deno.test("of real-time signals in a burst each one is passed on", async () => {
   await init.says("\n500 counted\n");
 });
 
-Deno.test("a signal that comes before the main command has started is not passed to a startup script", async () => {
+Deno.test("a signal that comes before the main command has started is not forwarded to a startup script", async () => {
   await using init = await startInit(sh("echo main"), {
     files: {
       "/etc/my_init.d/x": "#!/bin/sh\ntrap 'echo script got it' USR1\necho ready\n" +

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { kill } from "../../posix/libc.ts";
 import {
   asleep,
+  childrenOf,
   isAsleep,
   sh,
   SIGNALS,
@@ -81,7 +82,7 @@ Deno.test("startup scripts that take their time are slept through, and the last 
   assertEquals([status, stdout], [3, "one\ntwo\nmain\npost\n"]);
 });
 
-Deno.test("no signal is lost while it falls asleep and wakes, nor is one passed on twice", async () => {
+Deno.test("no signal is lost while it falls asleep and wakes, and none is forwarded twice", async () => {
   const signal = SIGRTMIN + 7; // Such signals queue: each counts.
   const script = `use POSIX (); $| = 1;
     my ($mask, $wait) = (POSIX::uname)[4] eq "x86_64" ? (14, 128) : (135, 137);
@@ -151,3 +152,25 @@ for (const change of ["rm /mnt/my_init", "cp /bin/sh /mnt/new; mv /mnt/new /mnt/
     assertStringIncludes(stderr, "was deleted or replaced while it slept");
   });
 }
+
+Deno.test("the main command gets no open file that PID 1 has opened, and asleep PID 1 has only its note and a signalfd", async () => {
+  const files = {
+    "/etc/my_init.d/x": "#!/bin/sh\necho script\nuntil [ -e /mnt/go ]; do sleep 0.02; done\n",
+  };
+  await using init = await startInit(sh(`echo main; ${LOOP}`), { env, files });
+  const openFiles = (pid: number) =>
+    [...Deno.readDirSync(`/proc/${pid}/fd`)]
+      .map(({ name }) => Deno.readLinkSync(`/proc/${pid}/fd/${name}`)).sort();
+  await init.says("script\n");
+  const pid = await asleep(init); // What this sleep has opened must not reach the main command.
+  Deno.writeTextFileSync(`${init.folder}/mnt/go`, "");
+  await init.says("main\n");
+  await asleep(init);
+  const main = await until(() => childrenOf(pid)[0]);
+  const given = openFiles(main);
+  assertEquals(given.filter((file) => !/^(pipe:|.dev.null$)/.test(file)), []);
+  const [note, signals] = ["/memfd:my_init (deleted)", "anon_inode:[signalfd]"];
+  assertEquals(openFiles(pid), [...given, note, signals].sort());
+  kill(pid, SIGNALS.SIGTERM);
+  assertEquals((await init.end()).status, 143);
+});

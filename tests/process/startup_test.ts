@@ -22,7 +22,7 @@ Deno.test("startup scripts run in lexicographic order, then rc.local, then the c
   assertStringIncludes(stderr, "*** Running /etc/rc.local...\n*** Running sh -c echo main...\n");
 });
 
-Deno.test("hidden files and folders are passed over in silence (B22)", async () => {
+Deno.test("hidden files and directories are skipped silently (B22)", async () => {
   const { stdout, stderr } = await runInit(["--quiet", ...sh("echo main")], {
     files: { "/etc/my_init.d/.hidden": say("hidden"), "/etc/my_init.d/folder/x": say("inner") },
   });
@@ -41,7 +41,7 @@ Deno.test("a file that is not executable is skipped with a warning, even under -
   );
 });
 
-Deno.test("links to scripts are followed; dangling ones are passed over", async () => {
+Deno.test("links to scripts are followed; dangling ones are skipped", async () => {
   const { status, stdout } = await runInit(sh("echo main"), {
     before: "ln -s /mnt/x /etc/my_init.d/link; ln -s /nosuch /etc/my_init.d/dangling",
     files: { "/mnt/x": say("linked"), "/etc/my_init.d/y": say("y") },

@@ -49,7 +49,7 @@ Deno.test("KILL_PROCESS_TIMEOUT may be in the environment's directory (B10)", as
   assertEquals([status, stdout], [137, "ready\n"]);
 });
 
-Deno.test("KILL_PROCESS_TIMEOUT=0 waits not at all (B10)", async () => {
+Deno.test("with KILL_PROCESS_TIMEOUT=0 nothing is waited for (B10)", async () => {
   await using init = await startInit(sh(onTerm(lateAfter(1))), {
     env: { KILL_PROCESS_TIMEOUT: "0" },
   });
@@ -59,7 +59,7 @@ Deno.test("KILL_PROCESS_TIMEOUT=0 waits not at all (B10)", async () => {
   assertEquals([status, stdout], [137, "ready\n"]);
 });
 
-Deno.test("a timeout that is none gets a warning, and the default (B10)", async () => {
+Deno.test("an invalid timeout gets a warning, and the default counts (B10)", async () => {
   for (const value of ["abc", "", "-1", "5x", "1e3"]) {
     const { status, stderr } = await runInit(["--quiet", ...sh("exit 3")], {
       env: { KILL_PROCESS_TIMEOUT: value },
@@ -71,7 +71,7 @@ Deno.test("a timeout that is none gets a warning, and the default (B10)", async 
 
 Deno.test("SHUTDOWN_TIMEOUT limits the whole stop, and post_shutdown scripts still run (B15, W1)", async () => {
   const stubborn = script(onTerm("", ":"));
-  const late = script(`trap '' TERM; ${lateAfter(2)}`); // Without a limit it would have 3 seconds.
+  const late = script(`trap '' TERM; ${lateAfter(2)}`); // Without SHUTDOWN_TIMEOUT it would have 3 seconds.
   await using init = await startInit(sh(`/mnt/stubborn & ${onTerm("")}`), {
     env: { SHUTDOWN_TIMEOUT: "2" },
     files: { ...post, "/mnt/stubborn": stubborn, "/etc/my_init.pre_shutdown.d/x": late },
@@ -92,7 +92,7 @@ Deno.test("a second TERM ends the waiting for the main command (B14)", async () 
   assertEquals([status, stdout], [137, "ready\none\npost\n"]);
 });
 
-Deno.test("a stopped main command is continued, to hear TERM (B17)", async () => {
+Deno.test("a stopped main command is continued, so that it gets TERM (B17)", async () => {
   await using init = await startInit(
     sh("trap 'echo finished; exit 4' TERM; echo ready; kill -STOP $$; sleep 0.1"),
   );
@@ -113,8 +113,8 @@ Deno.test("a stopped process that is left behind costs no timeout (B17)", async 
   assertEquals([status, stderr.includes("in time")], [3, false]);
 });
 
-Deno.test("a process born during the stop is told to end as well (B17)", async () => {
-  // In Perl, since a shell's child can lose a signal between fork and exec.
+Deno.test("a process that is started during the stop is terminated, too (B17)", async () => {
+  // In Perl, because a shell's child can lose a signal between fork and exec.
   const parent = `#!/usr/bin/perl
     $SIG{TERM} = sub { $SIG{TERM} = "DEFAULT"; exec "/mnt/late" unless fork; exit };
     open(my $ready, ">", "/mnt/ready");
@@ -124,12 +124,12 @@ Deno.test("a process born during the stop is told to end as well (B17)", async (
   const { status, stdout, stderr } = await runInit(sh(beside("/mnt/parent", "exit 3")), {
     files: { "/mnt/parent": parent, "/mnt/late": late },
   });
-  // One that has not set its trap yet just dies; none may be left until the time is over.
+  // One that has not set its trap yet is killed by TERM; none may be left to be killed at the deadline.
   assertEquals([status, stderr.includes("in time")], [3, false]);
   assert(stdout === "" || stdout === "late finished\n");
 });
 
-Deno.test("a process that became another program while it was told is told again (B17)", async () => {
+Deno.test("a process that executes another program while it is terminated is terminated again (B17)", async () => {
   const first = `#!/usr/bin/perl
     $SIG{TERM} = sub { $SIG{TERM} = "DEFAULT"; exec "/mnt/second" };
     open(my $ready, ">", "/mnt/ready");
@@ -158,7 +158,7 @@ for (const after of [undefined, "exit $?"]) {
   });
 }
 
-Deno.test("what is late is told with what gives it more time", async () => {
+Deno.test("what is late is named with what gives it more time", async () => {
   await using init = await startInit(sh(onTerm("")), {
     env: { SHUTDOWN_TIMEOUT: "1" },
   });

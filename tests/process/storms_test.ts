@@ -37,13 +37,13 @@ Deno.test("a fork bomb that burns out, of 1,000 processes, leaves no zombie and 
   await using init = await startInit(sh("/mnt/bomb 9; read x; exit 6"), { files, before: HELD });
   const pid = await init.pid();
   await until(() => descendantsOf(pid).length > 50);
-  await until(() => descendantsOf(pid).length === 1, 20); // Zombies would be among them.
+  await until(() => descendantsOf(pid).length === 1, 20); // Zombies would be counted, too.
   await init.release();
   const { status, stdout } = await init.end();
   assertEquals([status, stdout], [6, "post\n"]);
 });
 
-Deno.test("a stop in the midst of a fork bomb has the right status, and is not held up", async () => {
+Deno.test("a stop during a fork bomb has the right status, and is not delayed", async () => {
   await using init = await startInit(sh("trap 'exit 6' TERM; /mnt/bomb 9; read x"), {
     files,
     before: HELD,
@@ -56,7 +56,7 @@ Deno.test("a stop in the midst of a fork bomb has the right status, and is not h
   assert(!stderr.includes("in time"), stderr);
 });
 
-Deno.test("a fork bomb that feeds on TERM does not outlive the deadline", async () => {
+Deno.test("a fork bomb that forks on TERM does not outlive the deadline", async () => {
   const bomb = `#!/usr/bin/perl
     $| = 1; $SIG{CHLD} = "IGNORE"; $SIG{TERM} = sub { fork }; $SIG{ALRM} = sub { print "late\\n" };
     $SIG{HUP} = sub { alarm 4 };
@@ -73,7 +73,7 @@ Deno.test("a fork bomb that feeds on TERM does not outlive the deadline", async 
   assertEquals([status, stdout, stderr.includes("in time")], [3, "", true]);
 });
 
-/** Scripts, and a process that the first one leaves behind: it notes that it began, and that it was told to finish. */
+/** Scripts, and a process that the first one leaves behind: it records that it has begun, and that it got TERM. */
 const bootFiles = {
   "/mnt/worker": `#!/usr/bin/perl
     sub note { open(my $file, ">", "/mnt/$_[0]") }
@@ -94,7 +94,7 @@ const bootFiles = {
   "/etc/container_environment/A": "b",
 };
 
-/** Boots with a main command that lasts; my_init listens by then. */
+/** Boots with a main command that keeps running; returns when my_init waits for signals. */
 async function boot(): Promise<Running> {
   const init = await startInit(["--skip-runit", "--", "sleep", "1000"], { files: bootFiles });
   const pid = await init.pid();
@@ -107,7 +107,7 @@ async function bootSeconds(): Promise<number> {
   return await secondsOf(() => init.says("Running sleep"));
 }
 
-/** Stops a boot and sees to it that all is in order; tells how far it had come. */
+/** Stops a boot and checks that everything is in order. Returns how far it had come. */
 async function stopAfter(milliseconds: number): Promise<"no script" | "scripts" | "command"> {
   await using init = await boot();
   await pause(milliseconds);

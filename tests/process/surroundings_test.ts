@@ -8,7 +8,7 @@ const scripts = {
   "/etc/my_init.post_shutdown.d/x": say("post"),
 };
 
-Deno.test("a full pipe at standard error holds up nothing: 200 warnings do not delay the boot", async () => {
+Deno.test("a full pipe at standard error delays nothing: 200 warnings do not delay the boot", async () => {
   const skipped = Array.from({ length: 200 }, (_, i) => [`/etc/my_init.d/${i}`, "not executable"]);
   const { status } = await runInit(["--skip-runit", "--", "sh", "-c", "exit 3"], {
     before:
@@ -41,14 +41,14 @@ for (const [what, before] of Object.entries(broken)) {
   });
 }
 
-Deno.test("a full standard error that nobody reads does not hold up boot and stop for ever (B20)", async () => {
+Deno.test("a full standard error that nobody reads does not delay boot and stop for ever (B20)", async () => {
   const before =
     "mkfifo /mnt/f; exec 2<>/mnt/f; dd if=/dev/zero of=/mnt/f bs=4096 count=16 oflag=nonblock 2>/dev/null";
   const { status } = await runInit(sh("exit 3"), { before, files: scripts, seconds: 15 });
   assertEquals(status, 3);
 });
 
-Deno.test("a missing /proc is said in words, or the status is right all the same", async () => {
+Deno.test("a missing /proc is reported, or the status is right anyway", async () => {
   const { status, stderr } = await runInit(sh("exit 3"), { before: "umount -l /proc" });
   assert(status === 3 || status !== 0 && stderr !== "", `status ${status}, ${stderr}`);
 });

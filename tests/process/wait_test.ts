@@ -45,7 +45,7 @@ Deno.test("a wait ends by a file that can be read, by a signal, and by the time"
 Deno.test("a signal counts before a file that can be read, and neither is lost", async () => {
   const waiter = await startWaiter([60, 60]);
   waiter.signal();
-  await waiter.write("!x"); // Both are there when the first wait begins.
+  await waiter.write("!x"); // Both have come before the first wait begins.
   await waiter.says("ready\n10\nreadable 0\n");
   await waiter.end();
 });

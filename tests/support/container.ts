@@ -17,9 +17,9 @@ export interface Result {
   stderr: string;
 }
 
-/** What a test wants to be different. */
+/** What a test sets; everything else is the default. */
 export interface Setting {
-  /** Another image than the one that is tested. */
+  /** The image, if it is not the one that is tested. */
   from?: string;
   /** Options of `docker run`. */
   options?: string[];
@@ -33,7 +33,7 @@ export async function docker(words: string[], stdin = ""): Promise<Result> {
   return { status: result.code, stdout: result.stdout, stderr: result.stderr };
 }
 
-/** Runs a container to its end; it is gone then. */
+/** Runs a container to its end, and removes it. */
 export function runContainer(command: string[], setting: Setting = {}): Promise<Result> {
   const { options = [], from = image, stdin } = setting;
   const interactive = stdin === undefined ? [] : ["-i"];
@@ -50,7 +50,7 @@ export async function startContainer(
   return new Container(name);
 }
 
-/** A container that was started. Dispose of it, and it is gone. */
+/** A container that was started. Disposing removes it. */
 export class Container implements AsyncDisposable {
   constructor(readonly name: string) {}
 
@@ -59,7 +59,7 @@ export class Container implements AsyncDisposable {
     return docker(["exec", this.name, ...command]);
   }
 
-  /** Runs a shell script inside and gives what it prints. */
+  /** Runs a shell script inside. Returns what it prints. */
   async sh(script: string): Promise<string> {
     const { status, stdout, stderr } = await this.exec("sh", "-c", script);
     if (status !== 0) throw new Error(`${script}: status ${status}: ${stdout}${stderr}`);
@@ -70,7 +70,7 @@ export class Container implements AsyncDisposable {
     return docker(["logs", this.name]);
   }
 
-  /** Waits until the logs hold a text. */
+  /** Waits until the logs contain a text. */
   async says(text: string, seconds = 20): Promise<void> {
     let seen = "";
     const said = async () => {
@@ -86,7 +86,7 @@ export class Container implements AsyncDisposable {
     return this.says("Runit started as PID");
   }
 
-  /** Stops it as `docker stop` does, and fails if docker had to kill it; gives its status. */
+  /** Stops it by `docker stop`, and fails if docker had to kill it. Returns its status. */
   async stop(graceSeconds = 10): Promise<number> {
     const since = `${Date.now() / 1000}`;
     await must(["stop", "-t", `${graceSeconds}`, this.name]);
@@ -106,7 +106,7 @@ export class Container implements AsyncDisposable {
     await must(["restart", this.name]);
   }
 
-  /** Waits for its end; gives its status. */
+  /** Waits for its end. Returns its status. */
   async status(): Promise<number> {
     return Number((await must(["wait", this.name])).stdout);
   }
@@ -120,7 +120,7 @@ export class Container implements AsyncDisposable {
   }
 }
 
-/** A `docker run -it` on a terminal of its own. Dispose of it, and the container is gone. */
+/** A `docker run -it` on a terminal of its own. Disposing removes the container. */
 export class DockerTerminal extends Terminal {
   readonly #name: string;
 
@@ -137,7 +137,7 @@ export class DockerTerminal extends Terminal {
   }
 }
 
-/** Options of docker that take away where services can be run, and more. */
+/** Options of docker that restrict a container, in particular where services can be run. */
 export const restrictions: Record<string, string[]> = {
   "nothing": [],
   "a read-only root": ["--read-only"],
@@ -151,7 +151,7 @@ export const restrictions: Record<string, string[]> = {
   ],
 };
 
-/** An image that was built on top of the one that is tested. Dispose of it, and it is gone. */
+/** An image that was built from the one that is tested. Disposing removes it. */
 export class Derived implements AsyncDisposable {
   constructor(readonly name: string) {}
 
@@ -193,7 +193,7 @@ async function must(words: string[]): Promise<Result> {
   return result;
 }
 
-/** A name for a container or an image that nobody else uses. */
+/** A new name for a container or an image. */
 export function uniqueName(): string {
   return `baseimage-test-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,9 +1,9 @@
 /**
  * Runs the compiled programs as PID 1 of a PID namespace of their own, with an /etc of their own.
  *
- * Inside, `/etc` holds what the test gives and the user database, `/mnt` is a folder that the test can look into from
- * outside (`folder`), and the two programs are in `/mnt/bin`, which is in the PATH. Nothing that is done there
- * reaches the machine: when the namespace's first process ends, the kernel ends all others.
+ * Inside, `/etc` has the files that the test gives and the user database. `/mnt` is a directory that the test can access
+ * from outside, below `folder`. The two programs are in `/mnt/bin`, which is in the PATH. Nothing that is done there
+ * changes the machine: when the namespace's first process ends, the kernel kills all others.
  *
  * @module
  */
@@ -21,19 +21,19 @@ export const PATH = "/mnt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 /** A setting's `before` with which `read` waits until `release()`. */
 export const HELD = "mkfifo /mnt/in; exec 0<>/mnt/in";
 
-/** What a test wants to be different. All texts are byte strings. */
+/** What a test sets; everything else is the default. All texts are byte strings. */
 export interface Setting {
   /** Files by path, below /etc or /mnt. One that begins with `#!` can be executed. */
   files?: Record<string, ByteString>;
-  /** The environment, besides PATH. A list can hold a name twice. */
+  /** The environment, besides PATH. A list can have a name twice. */
   env?: Record<string, ByteString> | [string, ByteString][];
   /** Shell commands that are run before the program, with the namespace already there. */
   before?: ByteString;
   /** Shell commands that are run after it: then a shell is PID 1, and the program a child of it. */
   after?: ByteString;
-  /** What the program reads from standard input; else that is /dev/null. */
+  /** What the program reads from standard input, which is /dev/null if absent. */
   stdin?: ByteString;
-  /** How long it may take until it counts as hanging. */
+  /** How long it may take; after that it counts as hanging. */
   seconds?: number;
 }
 
@@ -98,7 +98,7 @@ export class Processes {
   #hostPid?: number;
 
   constructor(
-    /** The process with whose end all others of the namespace end. */
+    /** The first process of the namespace: when it ends, the kernel kills the others. */
     readonly root: number,
     readonly program: string,
   ) {}
@@ -108,7 +108,7 @@ export class Processes {
     return this.#hostPid ??= await until(() => this.find(this.program), 10, () => this.program);
   }
 
-  /** Finds a program of the namespace by its name; gives its PID on the machine. */
+  /** Finds a program of the namespace by its name; returns its PID on the machine. */
   find(name: string): number | undefined {
     return descendantsOf(this.root).find((pid) => programOf(pid).endsWith(`/${name}`));
   }
@@ -120,7 +120,7 @@ export class Processes {
   }
 }
 
-/** A program that runs in its namespace. Dispose of it, and nothing of it is left. */
+/** A program that runs in its namespace. Disposing ends it and removes its files. */
 export class Running extends Processes implements AsyncDisposable {
   stdout: ByteString = "";
   stderr: ByteString = "";
@@ -136,7 +136,7 @@ export class Running extends Processes implements AsyncDisposable {
     ]);
   }
 
-  /** Lets a program go on that waits at `HELD`. */
+  /** Lets a program continue that waits at `HELD`. */
   async release(): Promise<void> {
     await Deno.writeTextFile(join(this.folder, "mnt/in"), "\n");
   }
@@ -157,7 +157,7 @@ export class Running extends Processes implements AsyncDisposable {
     return { status: code, stdout: this.stdout, stderr: this.stderr };
   }
 
-  /** Reads a file of the namespace, below /etc or /mnt; nothing when there is none. */
+  /** Reads a file of the namespace, below /etc or /mnt; undefined when there is none. */
   read(path: string): ByteString | undefined {
     try {
       return fromBytes(Deno.readFileSync(join(this.folder, path)));
@@ -201,7 +201,7 @@ export class TerminalOfInit extends Terminal {
   }
 }
 
-/** Waits until PID 1 sleeps: with a signalfd, as when it waits, and in one thread, which Deno never is. */
+/** Waits until PID 1 sleeps: then it has a signalfd, as in every wait, and one thread, while Deno always has more. */
 export async function asleep(init: Running): Promise<number> {
   const pid = await init.pid();
   await until(() => isAsleep(pid), 10, () => init.story());
@@ -236,7 +236,7 @@ export function descendantsOf(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
-/** Whether a process is still the one that holds a namespace, and not another that has got its PID. */
+/** Whether a process is still the first one of a namespace, and not another that has got its PID. */
 function isNamespace(pid: number): boolean {
   return programOf(pid).endsWith("/unshare");
 }
@@ -247,7 +247,7 @@ function onlyIfAny<T>(list: T[]): T[] | undefined {
 
 function programOf(pid: number): string {
   try {
-    return Deno.readLinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ""); // Built anew meanwhile.
+    return Deno.readLinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ""); // It was built anew meanwhile.
   } catch {
     return "";
   }

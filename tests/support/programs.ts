@@ -7,19 +7,19 @@
 /** Makes a file of shell commands. */
 export const script = (commands: string) => `#!/bin/sh\n${commands}\n`;
 
-/** A script that says one thing. */
+/** A script that prints one line. */
 export const say = (what: string) => script(`echo ${what}`);
 
-/** Lasts until a signal ends it. */
+/** Runs until a signal ends it. */
 export const LOOP = "while :; do sleep 0.02; done";
 
-/** Lasts until a signal ends it, as a file, which can be a service. */
+/** A file that runs until a signal ends it; it can be a service. */
 export const LASTS = script("exec sleep 1000");
 
-/** Makes the file for which `beside` waits. */
+/** Creates the file that `beside` waits for. */
 export const READY = ": >/mnt/ready";
 
-/** Commands that last, do this on TERM (nothing: they ignore it), and tell when they are ready. */
+/** Commands that run until TERM, then run `commands` (none: they ignore TERM), and print when they are ready. */
 export const onTerm = (commands: string, ready = "echo ready") =>
   `trap '${commands}' TERM; ${ready}; ${LOOP}`;
 
@@ -27,14 +27,14 @@ export const onTerm = (commands: string, ready = "echo ready") =>
 export const beside = (program: string, then: string) =>
   `${program} & until test -e /mnt/ready; do sleep 0.02; done; ${then}`;
 
-/** Says so when it is still there after so many seconds: what is ended in time never says it. */
+/** Prints "late" if it is still there after so many seconds: a program that is ended in time never does. */
 export const lateAfter = (seconds: number) => `sleep ${seconds}; echo late`;
 
-/** Shows which signals the process that runs it, a shell, has blocked and ignored. */
+/** Prints the signals that the shell which runs it has blocked and ignored. */
 export const showSignals = (pid = "$$") =>
   `while read -r line; do case $line in SigBlk*|SigIgn*) echo $line ;; esac; done </proc/${pid}/status`;
 
-/** What `showSignals` shows where all is as it should be. */
+/** What `showSignals` prints when no signal is blocked or ignored. */
 export const CLEAN_SIGNALS = "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n";
 
 /** A program that prints each of these signals when it comes, and ends with 7 on TERM. */

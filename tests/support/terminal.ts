@@ -3,16 +3,16 @@ import { until } from "./until.ts";
 
 export const CTRL_C = "\x03", CTRL_Z = "\x1a", CTRL_BACKSLASH = "\x1c", CTRL_D = "\x04";
 
-/** What a terminal wants to be different. */
+/** What a test sets for a terminal. */
 export interface Settings {
   env?: Record<string, string>;
   rows?: number;
   columns?: number;
 }
 
-/** A terminal on which a line is run. Dispose of it, and it is closed. */
+/** A terminal on which a line is run. Disposing closes it. */
 export class Terminal implements AsyncDisposable {
-  /** All that it shows. */
+  /** Everything that it has shown. */
   screen = "";
   readonly child: Deno.ChildProcess;
   readonly #keyboard: WritableStreamDefaultWriter<Uint8Array>;
@@ -48,7 +48,7 @@ export class Terminal implements AsyncDisposable {
     await this.#keyboard.write(new TextEncoder().encode(keys));
   }
 
-  /** Types a line to a shell, and gives what that prints. */
+  /** Types a line to a shell. Returns what that prints. */
   async answer(line: string): Promise<string> {
     const from = this.screen.length;
     await this.type(`${line}; echo en''d\n`);
@@ -61,7 +61,7 @@ export class Terminal implements AsyncDisposable {
     return answer.join("\n").replace(/\x1b\[\?2004[hl]\r?/g, "");
   }
 
-  /** Waits until the line has ended; gives its status. */
+  /** Waits until the line has ended. Returns its status. */
   async status(seconds = 30): Promise<number> {
     let status: number | undefined;
     this.child.status.then(({ code }) => status = code);
@@ -90,7 +90,7 @@ export class Terminal implements AsyncDisposable {
   }
 }
 
-/** Sees to it that an interactive shell controls its jobs, and leaves it with status 4. */
+/** Checks that an interactive shell controls its jobs, and exits from it with status 4. */
 export async function hasJobControl(terminal: Terminal): Promise<void> {
   await terminal.type("sh -c 'echo be''gun; exec sleep 1000'\n");
   await terminal.shows("begun");

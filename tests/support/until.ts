@@ -1,4 +1,4 @@
-/** Asks again and again until the answer is neither false nor nothing; fails at the deadline. */
+/** Calls a function again and again until it returns neither false nor undefined; fails at the deadline. */
 export async function until<T>(
   condition: () => T | Promise<T>,
   seconds = 10,
@@ -13,7 +13,7 @@ export async function until<T>(
   }
 }
 
-/** Lets time pass: between two questions, or where time itself is what a test is about. */
+/** Waits: between two calls of `until`, or in a test about time itself. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -413,7 +413,7 @@ Deno.test("a setting that cannot be understood is a problem", () => {
   }
 });
 
-Deno.test("a table that cron passes over or refuses is a problem", () => {
+Deno.test("a table that cron ignores or refuses is a problem", () => {
   const job = "* * * * * root job\n";
   assertEquals(
     kinds({

@@ -18,7 +18,7 @@ Deno.test("a byte string holds every byte, and gives it back", () => {
   assertEquals(toUnicode("a\xffb"), "a\ufffdb");
 });
 
-Deno.test("parseEnvironment() keeps values with = and newlines, the first of two, and no nonsense", () => {
+Deno.test("parseEnvironment() keeps values with = and newlines, the first of two, and skips everything else", () => {
   assertEquals(parseEnvironment("A=b=c\0B=\0A=x\0nonsense\0=nameless\0C=1\n2\n\0"), [
     ["A", "b=c"],
     ["B", ""],
@@ -40,7 +40,7 @@ Deno.test("beginWith() prefers a PATH of the directory to docker's default only"
   assertEquals(beginWith([["PATH", "/given"]], mine), [["PATH", "/given"]]);
 });
 
-Deno.test("reloadFrom() takes over what a script has changed, and keeps what never was in the directory", () => {
+Deno.test("reloadFrom() takes over what a script has changed, and keeps what was never in the directory", () => {
   const before: [string, string][] = [
     ["HOME", "/root"],
     ["GONE", "1"],

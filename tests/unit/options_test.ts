@@ -10,7 +10,7 @@ const defaults = {
   command: [] as string[],
 };
 
-Deno.test("readOptions() ends the options at the first word that is none", () => {
+Deno.test("readOptions() ends the options at the first word that is not an option", () => {
   assertEquals(readOptions(["ls", "-la"]), { ...defaults, command: ["ls", "-la"] });
   assertEquals(readOptions(["--quiet", "ls", "--quiet"]), {
     ...defaults,

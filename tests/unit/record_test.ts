@@ -15,7 +15,7 @@ function running(ownsTerminal: boolean): Run {
   return { ...run, children: [main], main: "running" };
 }
 
-Deno.test("a key typed just before the main command was given the terminal is passed on to it", () => {
+Deno.test("a key typed just before the main command was given the terminal is forwarded to it", () => {
   const { stop, forward } = record(running(true), received(SIGNALS.SIGINT, true));
   assertEquals({ stop, forward }, { stop: undefined, forward: [SIGNALS.SIGINT] });
 });
@@ -47,7 +47,7 @@ Deno.test("a run of another version is not continued: the container is ended wit
   ]);
 });
 
-Deno.test("PID 1 that woke in vain does not sleep again", () => {
+Deno.test("a PID 1 that woke without a reason does not sleep again", () => {
   const woken: Run = { ...running(false), sleep: "woken" };
   assertEquals(record(woken, { now: 1, type: "time" }).sleep, "allowed");
   const inVain = record(woken, { now: 1, type: "wokenInVain" });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type ByteString } from "../../posix/bytes.ts";
 import { signalName, SIGNALS } from "../../posix/signals.ts";
-import { type Environment, without, withVariables } from "../../env/environment.ts";
+import { type Environment, type Variable, without, withVariables } from "../../env/environment.ts";
 import {
   beginWith,
   missingSecrets,
@@ -133,11 +133,12 @@ export function live(world: World): Told {
     );
     const environment = withVariables(begun, secrets);
     if (!isFirst) return { environment, unwritten };
-    const inFiles = withoutSecrets(environment).filter(([name]) => !PERSONAL.includes(name));
-    directory = inFiles.filter(([name]) => !name.includes("/"));
+    const exported = withoutSecrets(environment).filter(([name]) => !PERSONAL.includes(name));
+    const isWritable = ([name]: Variable) => !name.includes("/");
+    directory = withVariables(directory, exported.filter(isWritable));
     return {
       environment,
-      unwritten: without(inFiles, directory.map(([name]) => name)).map(([name]) => name),
+      unwritten: exported.filter((variable) => !isWritable(variable)).map(([name]) => name),
     };
   };
 

@@ -109,7 +109,7 @@ Deno.test("a stop in the middle of the boot ends the script, starts nothing more
     "2 (SIGTERM SIGCONT to /a)",
     "2 Killing all processes...",
   ]);
-  assertEquals(status, 143); // As it is when the main command dies of it a moment later.
+  assertEquals(status, 143); // The same as when the signal kills the main command a moment later.
 });
 
 Deno.test("a runsv that sleeps, since its service ended at once, is not waited for", () => {
@@ -156,7 +156,7 @@ Deno.test("a main command that cannot be run gives its status", () => {
   assertEquals(status, 127);
 });
 
-Deno.test("runsvdir's death ends the container with its status, main command or not", () => {
+Deno.test("the end of runsvdir ends the container with its status, main command or not", () => {
   for (const options of [[], ["--", "main"]]) {
     const { story, status } = live({
       options,
@@ -197,7 +197,7 @@ Deno.test("what ignores SIGTERM is killed, and the whole stop is over within 9 s
   assertEquals({ status, seconds }, { status: 137, seconds: 9.8 });
 });
 
-Deno.test("a second stop signal hurries, and the last scripts get a second", () => {
+Deno.test("a second stop signal ends the waiting, and the last scripts get a second", () => {
   const stubborn = { termTakes: Infinity };
   const { story, seconds } = live({
     options: ["--", "main"],
@@ -210,7 +210,7 @@ Deno.test("a second stop signal hurries, and the last scripts get a second", () 
   assertEquals(seconds, 2.5);
 });
 
-Deno.test("KILL_PROCESS_TIMEOUT=0 waits for nobody, and leaves no overall timeout", () => {
+Deno.test("with KILL_PROCESS_TIMEOUT=0 nothing is waited for: it leaves no overall timeout", () => {
   const { story, seconds } = live({
     options: ["--skip-runit", "--", "main"],
     environment: [["KILL_PROCESS_TIMEOUT", "0"]],
@@ -231,7 +231,7 @@ Deno.test("a long KILL_PROCESS_TIMEOUT is granted in full", () => {
   assertEquals({ seconds, status }, { seconds: 251, status: 5 });
 });
 
-Deno.test("other signals are passed on to the main command", () => {
+Deno.test("other signals are forwarded to the main command", () => {
   const { story } = live({
     options: ["--skip-runit", "--", "main"],
     programs: { main: { endsAfter: 5 } },
@@ -298,6 +298,19 @@ Deno.test("a startup script changes the environment by the directory; what the d
     ...{ GIVEN: "7", FILE: "6", NEW: "5", HOME: "/root", "a/b": "2" },
     ...{ FILE__KEY: "/run/key", KEY: "secret" },
   });
+});
+
+Deno.test("when a script takes a secret away, the value that the directory has counts again", () => {
+  const { environment } = live({
+    options: ["--skip-runit", "--", "main"],
+    environment: [["FILE__KEY", "/run/key"]],
+    directory: [["KEY", "public"]],
+    files: { "/run/key": "secret" },
+    scripts: { startup: ["/script"] },
+    programs: { script: { endsAfter: 1, writes: { FILE__KEY: undefined } } },
+    signals: [[2, SIGNALS.SIGTERM]],
+  });
+  assertEquals(environment, [["KEY", "public"]]);
 });
 
 Deno.test("a timeout that a startup script sets counts for the stop", () => {

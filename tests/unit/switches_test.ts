@@ -3,7 +3,7 @@ import { readSwitches } from "../../supervisor/switches.ts";
 
 const SERVICES = ["cron", "my-web.app", "sshd", "syslog-forwarder", "syslog-ng"];
 
-/** What the variables, such as `DISABLE_CRON=1`, make of these services. */
+/** Reads switches, such as `DISABLE_CRON=1`, for these services. */
 function read(...variables: string[]): { on: string[]; off: string[]; warnings: string[] } {
   const environment = variables.map((text) => text.split("=") as [string, string]);
   const { switches, warnings } = readSwitches(environment, SERVICES);

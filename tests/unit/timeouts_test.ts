@@ -46,7 +46,7 @@ for (const text of ["soon", "", "-1"]) {
   });
 }
 
-Deno.test("the warning of a wrong timeout says what is taken instead", () => {
+Deno.test("the warning about an invalid timeout says what is taken instead", () => {
   const warnings = (process: string, overall: string) =>
     readTimeouts([["KILL_PROCESS_TIMEOUT", process], ["SHUTDOWN_TIMEOUT", overall]]).warnings
       .map((line) => line.split("; ")[1]);
@@ -80,7 +80,7 @@ Deno.test("SHUTDOWN_TIMEOUT=30 alone is enough for programs that need 7 seconds 
   assertEquals(seconds, 1 + 3 * 7);
 });
 
-Deno.test("a KILL_PROCESS_TIMEOUT that is none does not make a stop longer than 9 seconds", () => {
+Deno.test("an invalid KILL_PROCESS_TIMEOUT does not make a stop longer than 9 seconds", () => {
   const { story, seconds } = stop(Infinity, [["KILL_PROCESS_TIMEOUT", "soon"]]);
   assertEquals([seconds < 1 + 9.2, story.some((line) => line.includes("taking 5"))], [true, true]);
 });

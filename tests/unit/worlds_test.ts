@@ -78,16 +78,16 @@ function makeWorld(random: () => number): World {
   };
 }
 
-Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run survives being written down`, () => {
+Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run is the same after it was written as JSON`, () => {
   for (let seed = 1; seed <= WORLDS; seed++) {
     const world = makeWorld(randomFrom(seed));
     const overall = Number(get(world.environment ?? [], "SHUTDOWN_TIMEOUT") ?? 9);
     try {
       const { stopSeconds, status, environment } = live(world);
-      // What nothing can kill costs a moment in each step, and the last scripts always get a second.
+      // A process that cannot be killed costs a moment in each step, and post_shutdown scripts always get a second.
       assert(stopSeconds <= Math.max(overall, 2.5) + 0.5, `it takes ${stopSeconds} s`);
       assert(status >= 0 && status < 256, `status ${status}`);
-      // No script can change or remove what the directory never held.
+      // No script can change or remove a variable that was never in the directory.
       for (const name of ["HOME", "a/b"]) {
         assert(get(environment, name) === get(world.environment ?? [], name), `${name} differs`);
       }

@@ -4,7 +4,7 @@ import { SIGNALS } from "../../posix/signals.ts";
 import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
 import { live, type World } from "../unit/simulation.ts";
 
-// All that my_init says, as people read it. A changed text is looked at in the snapshot beside, and renewed by --update.
+// All messages of my_init, as users read them. When a text changes, compare the snapshots, and renew them by --update.
 
 const stubborn = { termTakes: Infinity };
 const worlds: Record<string, World> = {
@@ -25,7 +25,7 @@ const worlds: Record<string, World> = {
     },
     services: ["web"],
   },
-  "a stop that nobody heeds": {
+  "a stop that all programs ignore": {
     options: ["--", "main"],
     scripts: { preShutdown: ["/pre1", "/pre2"], postShutdown: ["/post1", "/post2"] },
     programs: { main: stubborn, runsvdir: stubborn, web: stubborn, db: stubborn, left: stubborn },

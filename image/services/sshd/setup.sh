@@ -1,6 +1,6 @@
 #!/bin/bash
 # Run by build.sh, unless DISABLE_SSH is on.
-# Afterwards: sshd is a service of runit, switched off, with no host keys and no way in.
+# Afterwards: sshd is a service of runit and switched off. It has no host keys, and nobody can log in.
 set -euo pipefail
 
 rm -f /etc/ssh/ssh_host_*
@@ -13,7 +13,7 @@ install -d -m 700 /root/.ssh
 touch /root/.ssh/authorized_keys
 chmod 600 /root/.ssh/authorized_keys
 
-# Usage: known KIND NAME... Those of the names, in this order, that this release knows, with commas.
+# Usage: known KIND NAME... Prints those of the names that this release knows, in this order, separated by commas.
 known() {
   local kind=$1 name names=()
   shift
@@ -23,16 +23,16 @@ known() {
   (IFS=, && echo "${names[*]}")
 }
 
-# Terrapin (CVE-2023-48795) breaks this cipher unless both sides know of strict key exchange.
+# Terrapin (CVE-2023-48795) breaks this cipher unless both sides know strict key exchange.
 chacha=
 ! grep -q kex-strict-s /usr/sbin/sshd || chacha=chacha20-poly1305@openssh.com
 
-# An sshd as old as 16.04's can use an RSA key only if it may sign by SHA-1, too: there nobody is shown that key.
+# An sshd as old as 16.04's can use an RSA host key only if it may sign by SHA-1, too; so there it does not offer that key.
 rsa=
 ! ssh -Q HostKeyAlgorithms &>/dev/null || rsa=,rsa-sha2-512,rsa-sha2-256
 
-# Our file names in comments what the package's does not: `sed` in a Dockerfile is to find each once. Files of
-# /etc/ssh/sshd_config.d, where there are any, stay first.
+# Our file has comments only for the settings that the package's does not have, so that `sed` in a Dockerfile finds each
+# once. Files of /etc/ssh/sshd_config.d, if there are any, stay first.
 ours=$(grep -vxFf <(grep '^#[A-Z]' <<<"$of_package") sshd_config)
 include=$(grep '^Include ' <<<"$of_package") && include+=$'\n\n' || include=
 cat >$config <<DEFAULTS
@@ -42,17 +42,17 @@ $include$ours
 
 $(sed -E -e '/^(Include|HostKey) /d' -e 's/^PrintMotd no/PrintMotd yes/' <<<"$of_package")
 
-# The doubled slash keeps an upgrade of the package from making keys, which all containers of an image would share:
-# it looks for the plain names.
+# An upgrade of the package makes the keys whose names it finds here, and all containers of an image would share them.
+# Because of the doubled slash it does not find the names.
 HostKey /etc/ssh//ssh_host_ed25519_key
 HostKey /etc/ssh//ssh_host_ecdsa_key
 HostKey /etc/ssh//ssh_host_rsa_key
 
-# Keys, and nothing else.
+# Only keys.
 PasswordAuthentication no
 
-# Those of the modern algorithms that this release knows: no SHA-1, no CBC, nothing from before elliptic curves but
-# large groups. Clients of 2016 get in by ecdh-sha2-nistp256, ecdsa-sha2-nistp256 and hmac-sha2-256.
+# The modern algorithms that this release knows: no SHA-1, no CBC, and Diffie-Hellman without elliptic curves only with
+# large groups. Clients of 2016 can log in by ecdh-sha2-nistp256, ecdsa-sha2-nistp256 and hmac-sha2-256.
 KexAlgorithms $(known kex sntrup761x25519-sha512@openssh.com curve25519-sha256 curve25519-sha256@libssh.org \
   diffie-hellman-group18-sha512 diffie-hellman-group16-sha512 diffie-hellman-group-exchange-sha256 \
   ecdh-sha2-nistp256)

@@ -7,6 +7,6 @@ if [ "${MY_INIT_STAGE-}" != startup ]; then
   exec /usr/lib/baseimage/make_ssh_host_keys "$@"
 fi
 
-# A boot need not wait for keys that nobody will ask for: the service makes them if it is started later. Without keys
-# the boot goes on, without sshd.
+# If sshd is off, the boot does not wait for keys: the service makes them if it is started later. If they cannot be made,
+# the boot goes on without sshd.
 [ -e /etc/service/sshd/down ] || /usr/lib/baseimage/make_ssh_host_keys "$@" || exit 0

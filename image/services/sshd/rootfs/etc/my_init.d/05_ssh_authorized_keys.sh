@@ -11,7 +11,7 @@ if ! { install -d -m 700 /root/.ssh && touch "$file" && chmod 600 "$file"; }; th
   exit 0
 fi
 
-# What a Dockerfile appended may lack its newline.
+# The last line, which a Dockerfile may have appended, may have no newline.
 [ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
 
 number=0

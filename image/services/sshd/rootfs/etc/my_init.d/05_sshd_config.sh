@@ -8,7 +8,7 @@ set -u
 
 config=/etc/ssh/sshd_config
 # Before the first Match, since all lines after it belong to it. Ports add up: 22 is not wanted beside another one.
-# Nothing is printed when all is in order.
+# awk prints nothing when all is in order.
 ordered=$(awk '
   { text = text $0 "\n" }
   /^# The defaults of this image/ { ours = 1 }
