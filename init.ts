@@ -18,6 +18,7 @@ import { type ByteString } from "./posix/bytes.ts";
 import { allSignalsBut, FAULTS, SIGNALS } from "./posix/signals.ts";
 import { parseEnvironment } from "./env/environment.ts";
 import { NOTE_FILE, readNote } from "./supervisor/asleep.ts";
+import { writeLastWords } from "./supervisor/last_words.ts";
 import { HELP, type Options, readOptions } from "./supervisor/options.ts";
 import { newRun, readRun, type Run } from "./supervisor/run.ts";
 import { next } from "./supervisor/next.ts";
@@ -41,8 +42,7 @@ if (options === "version") {
   exit(0);
 }
 if ("error" in options) {
-  writeError(options.error);
-  exit(options.status);
+  fail(options.error, options.status);
 }
 
 if (options.check) {
@@ -57,8 +57,7 @@ for (;;) run = record(run, perform(next(run), run)); // Ends by the action "exit
 
 function begin(options: Options): Run {
   if (!canWaitForSignals()) {
-    writeError("*** Cannot wait for signals: a seccomp profile forbids rt_sigtimedwait; allow it");
-    exit(1);
+    fail("*** Cannot wait for signals: a seccomp profile forbids rt_sigtimedwait; allow it", 1);
   }
   shareOutput();
   if (pid !== 1) {
@@ -83,4 +82,10 @@ function wake(note: { state: ByteString } | "another version", options: Options)
 function atItsBeginning(options: Options): Run {
   const environment = parseEnvironment(readFile("/proc/self/environ"));
   return newRun({ now: monotonicSeconds(), pid, options, environment });
+}
+
+function fail(reason: ByteString, status: number): never {
+  writeError(reason);
+  writeLastWords([reason]);
+  exit(status);
 }

@@ -23,6 +23,7 @@ const c = bind({
   strlen: { parameters: [POINTER], result: "usize" },
   copyOut: { name: "memcpy", parameters: ["buffer", POINTER, "usize"], result: POINTER },
   copyIn: { name: "memcpy", parameters: [POINTER, "buffer", "usize"], result: POINTER },
+  madvise: { parameters: [POINTER, "usize", "i32"], result: "i32" },
   __errno_location: { parameters: [], result: POINTER },
   strerror: { parameters: ["i32"], result: POINTER },
   // Processes.
@@ -207,6 +208,41 @@ function keep(text: ByteString): bigint {
   const copy = c.malloc(BigInt(bytes.length));
   c.copyIn(copy, bytes, BigInt(bytes.length));
   return copy;
+}
+
+/** Where Deno's code and constants are: addresses and lengths. */
+let code: [bigint, bigint][] | undefined;
+
+/**
+ * Takes Deno's code out of our memory. What is needed of it comes back from the page cache, and the rest does not make us
+ * the largest process, which is the one that the kernel kills for lack of memory. madvise(2)
+ */
+export function releaseCode(): void {
+  const MADV_DONTNEED = 4;
+  code ??= findCode();
+  for (const [address, length] of code) c.madvise(address, length, MADV_DONTNEED);
+}
+
+/** Only what is never changed: the first mappings of our file, up to the code. What the loader has changed lies behind it. */
+function findCode(): [bigint, bigint][] {
+  const program = readLink("/proc/self/exe");
+  const ours = readMaps().split("\n").flatMap((line) => {
+    const [, from, to, access, path] = line.match(/^(\w+)-(\w+) (\S+) \S+ \S+ \S+ +(.*)$/) ?? [];
+    const [start, end] = [BigInt(`0x${from ?? 0}`), BigInt(`0x${to ?? 0}`)];
+    return path !== undefined && path === program ? [{ start, length: end - start, access }] : [];
+  });
+  const upToCode = ours.slice(0, 1 + ours.findIndex(({ access }) => access === "r-xp"));
+  return upToCode.every(({ access }) => !access.includes("w"))
+    ? upToCode.map(({ start, length }) => [start, length])
+    : [];
+}
+
+function readMaps(): ByteString {
+  try {
+    return readFile("/proc/self/maps");
+  } catch {
+    return ""; // Then we keep it.
+  }
 }
 
 // ------------------------------------------------------------------------------------------- processes
@@ -488,7 +524,8 @@ export function giveTerminal(group: number = c.getpgrp()): void {
 // ----------------------------------------------------------------------------------------------- files
 
 const AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
-const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
+const O_WRONLY = 1, O_CREAT = 0o100, O_EXCL = 0o200, O_APPEND = 0o2000, O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = ON_X86 ? 0o200000 : 0o40000, O_NOFOLLOW = ON_X86 ? 0o400000 : 0o100000;
 
 /** The file that a path leads to; links are followed. */
@@ -632,6 +669,17 @@ export function writeToPipe(path: ByteString, text: ByteString): boolean {
   const isWritten = isPipe && c.write(file, bytes, BigInt(bytes.length)) === BigInt(bytes.length);
   c.close(file);
   return isWritten;
+}
+
+/** Writes behind what a file holds, only if there is one: it is not made, and it is no link, pipe or device. */
+export function appendToFile(path: ByteString, text: ByteString): void {
+  const flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW;
+  const file = c.open(cString(path), flags, 0);
+  if (file < 0) return;
+  const bytes = toBytes(text);
+  const isRegular = fileStatus(file, "", AT_EMPTY_PATH)?.type === "file";
+  if (isRegular) c.write(file, bytes, BigInt(bytes.length));
+  c.close(file);
 }
 
 /** rename(2) @throws {SystemError} */

@@ -10,6 +10,7 @@ import {
   type Program,
   readFile,
   reap,
+  releaseCode,
   signalSet,
   spawn,
   stackLimit,
@@ -35,6 +36,8 @@ import { type Environment, get, pathOf, toStrings, withVariables } from "../env/
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { DRAINING, RELAY, RELAYS, SERVICE_ENDED } from "./conventions.ts";
+import { writeLastWords } from "./last_words.ts";
+import { beginToCount, countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";
 import { hasRelays, jsonLine, nameOnLines, readLogForm } from "./logs.ts";
 import { listProcesses } from "./processes.ts";
@@ -52,7 +55,7 @@ import {
   type Purpose,
   type Run,
 } from "./run.ts";
-import { announce } from "./words.ts";
+import { announce, lastWords } from "./words.ts";
 
 /** What happened, before it is given its time. */
 type Outcome<E = Event> = E extends Event ? Omit<E, "now"> : never;
@@ -69,7 +72,36 @@ export function perform(action: Action, run: Run): Event {
   } catch (error) {
     outcome = { type: "failed", reason: String(error) };
   }
-  return { ...outcome, now: monotonicSeconds() };
+  const now = monotonicSeconds();
+  if (!run.memory) {
+    // While what was started runs, so that the boot does not wait for this.
+    return { ...outcome, now, counting: outcome.type === "started" ? beginToCount() : undefined };
+  }
+  return {
+    ...outcome,
+    now,
+    killed: mayHaveKilled(outcome, run) ? countKills(run.memory) : undefined,
+  };
+}
+
+/**
+ * Whether the kernel may have killed somebody for lack of memory, and this is the time to look. It sends us no signal, so
+ * we look when something has happened that may come of it, and when we are awake anyway, but not for each of many orphans.
+ */
+function mayHaveKilled(outcome: Outcome, { children }: Run): boolean {
+  switch (outcome.type) {
+    case "ended":
+      return outcome.exits.some(({ pid, status }) =>
+        status === 128 + SIGNALS.SIGKILL || children.some((child) => child.pid === pid)
+      );
+    case "received":
+      return outcome.received.signal !== SERVICE_ENDED; // Which service that was comes next.
+    case "servicesEnded":
+    case "time":
+      return true;
+    default:
+      return false;
+  }
 }
 
 function act(action: Action, run: Run): Outcome {
@@ -130,6 +162,7 @@ function act(action: Action, run: Run): Outcome {
     case "wait":
       return wait(action, run);
     case "exit":
+      writeLastWords(lastWords(run, action.status));
       return exit(action.status);
   }
 }
@@ -283,6 +316,9 @@ function secondsUntilSleep({ environment, stop, sleep }: Run): number {
  */
 const SECONDS_PER_CHILD = 20e-6;
 
+/** How long it waits before it gives its code back: not for each of many orphans. */
+const RELEASE_AFTER_SECONDS = 0.02;
+
 /**
  * The only reaper. Waits for signals, the end of children, files that can be read, or a time; of these, the first that comes.
  * Signals stay pending until they are taken one by one, and ended children stay until they are reaped, so nothing is lost
@@ -293,6 +329,7 @@ function wait(
   run: Run,
 ): Outcome {
   let sleepsAt = files.length === 0 ? monotonicSeconds() + secondsUntilSleep(run) : Infinity;
+  let releasesAt = run.stop ? Infinity : monotonicSeconds() + RELEASE_AFTER_SECONDS;
   let readable: readonly number[] = [];
   const gatherSeconds = (which?.length ?? 0) * SECONDS_PER_CHILD;
   for (;;) {
@@ -309,8 +346,12 @@ function wait(
       fallAsleep(until, run);
       sleepsAt = Infinity; // It was not possible.
     }
+    if (releasesAt <= now) {
+      releaseCode();
+      releasesAt = Infinity;
+    }
     const signals = which?.length === 0 ? SIGNALS_TO_US : ALL;
-    readable = waitForAny(signals, files, Math.min(until, sleepsAt) - now);
+    readable = waitForAny(signals, files, Math.min(until, sleepsAt, releasesAt) - now);
   }
 }
 

@@ -24,7 +24,7 @@ import {
   type Run,
   type Stop,
 } from "./run.ts";
-import { ABORTED, faultOf, report, reportEnd, reportExit } from "./words.ts";
+import { ABORTED, faultOf, report, reportEnd, reportExit, reportKills } from "./words.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
 export const STOP_SIGNALS: readonly number[] = [
@@ -38,7 +38,10 @@ export const STOP_SIGNALS: readonly number[] = [
 /** Makes the run after an event. Pure: the new run is the only result. */
 export function record(before: Run, event: Event): Run {
   const sleep = before.sleep === "woken" ? "allowed" : before.sleep;
-  const run = say({ ...before, now: event.now, sleep }, report(event, before));
+  const kills = reportKills(event, before);
+  const memory = recordKills(before, event, kills);
+  const messages = [...kills, ...report(event, before)];
+  const run = say({ ...before, now: event.now, sleep, memory }, messages);
   switch (event.type) {
     case "said":
       return { ...run, messages: [] };
@@ -190,7 +193,9 @@ function recordExit(before: Run, exit: Exit): Run {
   switch (child.purpose.kind) {
     case "main": {
       const ended: Run = { ...run, main: "exited", mainStatus: exit.status };
-      return run.stop ? ended : stop(ended, {});
+      const reason = exit.status === 0 ? [] : reasonOf(run);
+      if (!run.stop) return stop(ended, { reason });
+      return run.stop.reason.length > 0 ? ended : { ...ended, stop: { ...run.stop, reason } };
     }
     case "runit": {
       const ended: Run = { ...run, runit: "exited" };
@@ -283,12 +288,32 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
   return Object.fromEntries([...crowd, ...records]);
 }
 
-function stop(run: Run, how: Pick<Stop, "signal" | "status">): Run {
+/** What was said of the kernel's killings; what was not is said later. */
+function recordKills(
+  { memory }: Run,
+  { counting, killed, now }: Event,
+  messages: readonly Message[],
+): Run["memory"] {
+  if (counting) return counting;
+  const [{ text: told } = { text: "" }] = messages;
+  return memory && killed && told ? { ...memory, kills: killed.kills, told, toldAt: now } : memory;
+}
+
+/** The last that was said, and that processes were killed for lack of memory, if that was said just before. */
+function reasonOf({ messages, memory }: Run): ByteString[] {
+  const last = messages.length - 1;
+  return messages.map(({ text }) => text).filter((text, index) =>
+    text === memory?.told || index === last
+  );
+}
+
+function stop(run: Run, how: Partial<Pick<Stop, "signal" | "status" | "reason">>): Run {
   const { now } = run;
+  const reason = how.signal === undefined ? reasonOf(run) : [];
   return {
     ...run,
     listed: undefined,
-    stop: { askedAt: now, hurry: false, step: "startupScript", since: now, ...how },
+    stop: { askedAt: now, hurry: false, step: "startupScript", since: now, reason, ...how },
   };
 }
 

@@ -2,6 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, type Received, type Suspension } from "../posix/signals.ts";
 import { type Environment } from "../env/environment.ts";
 import { type Scripts, type Stage } from "./scripts.ts";
+import { type Kills, type Memory } from "./memory.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
 import { type End, type Ordered, type Seen, type Service } from "./service.ts";
@@ -49,6 +50,8 @@ export interface Stop {
   status?: number;
   /** For how long everything still answered, in seconds; absent before the end of the drain. */
   drained?: number;
+  /** Why, in the lines that were said; empty when it was asked for by a signal. */
+  reason: readonly ByteString[];
   /** Where the shutdown is, and since when. */
   step: Step;
   since: number;
@@ -121,6 +124,8 @@ export interface Run {
   /** The messages that are still to be printed, and the warnings that were printed. */
   messages: readonly Message[];
   warned: readonly ByteString[];
+  /** Absent before something has been started, and where the kernel does not count whom it kills for lack of memory. */
+  memory?: Memory;
   /** How many errors of our own there were. */
   failures: number;
   /** PID 1 may sleep; or it has just woken; or it woke without a reason, and so does not sleep again. */
@@ -171,7 +176,7 @@ export type Action =
 
 /** What happened when an action was performed. */
 export type Event =
-  & { now: number }
+  & { now: number; counting?: Memory; killed?: Kills }
   & (
     | { type: "said" }
     | {
@@ -208,7 +213,7 @@ export type Event =
   );
 
 /** Changes with the form of a `Run`. */
-const RUN_VERSION = 3;
+const RUN_VERSION = 4;
 
 /** Reads a run that was written down; undefined if another version of my_init wrote it. */
 export function readRun(text: ByteString): Run | undefined {

@@ -1,5 +1,5 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { type Exit, signalName } from "../posix/signals.ts";
+import { type Exit, signalName, SIGNALS } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readTimeouts } from "./timeouts.ts";
 import { type Plan, type Plans, whoNeeds } from "./plans.ts";
@@ -33,6 +33,11 @@ export function announce(action: Action, run: Run): Message[] {
       return [warning(`Skipping ${action.scripts.join(", ")}: no time is left`)];
     case "signal":
       return announceSignal(action, run);
+    case "exit": {
+      // A command may end with 1 as well.
+      const { status, reason } = run.stop ?? {};
+      return status === 1 ? [warning(`Ending with status 1: ${reason?.at(-1)}`)] : [];
+    }
     default:
       return [];
   }
@@ -190,6 +195,48 @@ function reasonOf(name: ByteString, output: ByteString, now: number, run: Run): 
 /** The services cannot be started in the order that they ask for. */
 export function faultOf(fault: ByteString): Message {
   return warning(fault);
+}
+
+/** How long nothing more is said of processes whose name is not known, in seconds. */
+const TELL_KILLS_SECONDS = 60;
+
+/**
+ * The message of processes that the kernel has killed for lack of memory. It counts them and tells no names; but who was
+ * killed at this very time, and not by us, was one of them.
+ */
+export function reportKills(event: Event, { children, ending, memory }: Run): Message[] {
+  const { killed, now } = event;
+  const count = memory && killed ? killed.kills - memory.kills : 0;
+  if (count <= 0) return [];
+  const names = event.type === "ended"
+    ? children.filter(({ pid }) =>
+      ending[pid]?.killedAt === undefined &&
+      event.exits.some((exit) => exit.pid === pid && exit.signal === SIGNALS.SIGKILL)
+    ).map(({ name }) => name)
+    : event.type === "servicesEnded"
+    ? event.ends.filter(({ status }) => status === 128 + SIGNALS.SIGKILL)
+      .map(({ name }) => `Service ${name}`)
+    : [];
+  const isRecent = memory?.toldAt !== undefined && now < memory.toldAt + TELL_KILLS_SECONDS;
+  if (names.length === 0 && isRecent) return [];
+  const who = names.length > 0 ? names.join(", ") : count > 1 ? `${count} processes` : "A process";
+  const were = names.length > 1 || names.length === 0 && count > 1 ? "were" : "was";
+  const why = killed?.limit === undefined
+    ? "the container has no limit of its own, but the machine, or a group above it, had none left"
+    : `the container may use ${Math.round(killed.limit / 2 ** 20)} MiB; give it more ` +
+      "(docker run -m), or let its programs use less, by their own settings";
+  return [{
+    level: "warning",
+    repeats: true,
+    text: `${who} ${were} killed for lack of memory: ${why}`,
+  }];
+}
+
+/** Why we end, for whoever asks later; nothing after a stop that was asked for, and a command that ended well. */
+export function lastWords({ stop, options: { command } }: Run, status: number): ByteString[] {
+  const { reason = [], signal = 0 } = stop ?? {};
+  if (reason.length > 0 || status === 0) return [...reason];
+  return [`Stopped by ${signalName(signal)} before ${command[0]} was started`];
 }
 
 /** Said once, however many there are. */

@@ -97,3 +97,9 @@ Deno.test("a startup script that fails aborts the boot, and says so", async () =
   });
   assertStringIncludes(stderr, "*** Init system aborted.\n");
 });
+
+Deno.test("no /dev/termination-log is made where there is none", async () => {
+  const after = "ls -l /dev/termination-log 2>/dev/null";
+  const { stdout, stderr } = await runInit(command("sh", "-c", "exit 3"), { after });
+  assertEquals(stdout, "", stderr);
+});

@@ -384,6 +384,7 @@ export function live(world: World): Told {
   for (let steps = 0; steps < 10_000; steps++) {
     const action = next(run);
     if (action.do === "exit") {
+      for (const { text } of announce(action, run)) tell(text);
       const stopSeconds = now - run.stop!.askedAt;
       return {
         story,

@@ -81,6 +81,7 @@ Deno.test("a failed startup script aborts the boot with status 1, and the last s
     "1 Init system aborted.",
     "1 Running /post...",
     "2 Killing all processes...",
+    "2 Ending with status 1: /a failed with status 3",
   ]);
   assertEquals(status, 1);
 });

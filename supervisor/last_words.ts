@@ -1,0 +1,25 @@
+import { type ByteString } from "../posix/bytes.ts";
+import { appendToFile, readRegularFile, SystemError } from "../posix/libc.ts";
+
+/** Where Kubernetes has put this file, it shows as the reason of a container's end what is in it. */
+const TERMINATION_LOG = "/dev/termination-log";
+/** As much of it Kubernetes shows. */
+const MOST = 4096;
+
+/** Leaves the reason of our end, behind what a program may have written about its own. Never throws. */
+export function writeLastWords(lines: readonly ByteString[]): void {
+  if (lines.length === 0) return;
+  const before = readWritten();
+  const start = before === "" || before.endsWith("\n") ? "" : "\n";
+  const text = start + lines.join("\n") + "\n";
+  appendToFile(TERMINATION_LOG, text.slice(0, Math.max(0, MOST - before.length)));
+}
+
+function readWritten(): ByteString {
+  try {
+    return readRegularFile(TERMINATION_LOG, MOST);
+  } catch (error) {
+    if (error instanceof SystemError) return ""; // There is none, or we may not read it.
+    throw error;
+  }
+}
