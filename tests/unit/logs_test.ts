@@ -20,7 +20,10 @@ Deno.test("a SERVICE_LOGS that is wrong ends the boot with status 1, and a line 
   assertEquals(status, 1);
   assert(!story.some((line) => line.includes("Running") || line.includes("Booting")));
   const said = "Cannot use SERVICE_LOGS=xml: use prefix, json, or raw for lines as they are";
-  assertEquals(story.filter((line) => line.includes("SERVICE_LOGS")), [`0 ${said}`]);
+  assertEquals(story.filter((line) => line.includes("SERVICE_LOGS")), [
+    `0 ${said}`,
+    `0 Ending with status 1: ${said}`,
+  ]);
 });
 
 Deno.test("a script's lines have its name without the number and what is behind the dot", () => {
