@@ -18,7 +18,7 @@ export const RELAY = "relay";
 /** Where runsvdir finds the `runsv` that starts a relay first. */
 export const RELAYS = "/usr/lib/baseimage/relay";
 
-/** What a critical service sends when it has ended. */
+/** What `report_end` sends when a service has ended, and `healthy` when a service is to end the container. */
 export const SERVICE_ENDED = SIGRTMIN + 5;
 
 /** What my_init is called while it drains, by which `healthy` knows: a name needs no place that can be written to. */

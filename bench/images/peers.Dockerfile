@@ -1,4 +1,4 @@
-# The image that is measured, with its peers beside it. Built by subjects.ts.
+# The image that is measured, with its peers beside it. Built by images.ts.
 # From 16.04's archive what it has. From Debian 12 the three small inits, which run on 16.04 as they are, and setpriv,
 # which gets Debian's loader and libraries with it.
 ARG OURS

@@ -1,4 +1,4 @@
-# The previous release with services. Built by subjects.ts.
+# The previous release with services. Built by images.ts.
 ARG PREVIOUS
 FROM $PREVIOUS
 COPY services.sh /bench/
