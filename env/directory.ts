@@ -37,7 +37,7 @@ export interface Loaded {
 /**
  * Makes the environment from what the container was given and what the directory contains, and writes it to the directory.
  *
- * @param hasServices whether services will run, so that warnings about theirs are of use
+ * @param hasServices whether services will run, else warnings about cron and sshd are useless
  */
 export function loadEnvironment(given: Environment, hasServices: boolean): Loaded {
   const { variables, warnings } = importDirectory();
@@ -108,7 +108,7 @@ function readSecrets(secrets: readonly Secret[], warnings: ByteString[]): Variab
   });
 }
 
-/** Reads the value of a variable from a file, or tells why that is impossible and what to do. */
+/** Reads the value of a variable from a file, or says why that is impossible and what to do. */
 function readValue(
   name: ByteString,
   path: ByteString,

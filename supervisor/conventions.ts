@@ -12,7 +12,7 @@ export const SCRIPT_DIRECTORIES = {
 /** Where runit's services are. */
 export const SERVICES = "/etc/service";
 
-/** The program that gives lines their names calls itself so. */
+/** The name of the process that puts names before lines. */
 export const RELAY = "relay";
 
 /** Where runsvdir finds the `runsv` that starts a relay first. */

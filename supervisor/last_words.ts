@@ -1,9 +1,9 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { appendToFile, readRegularFile, SystemError } from "../posix/libc.ts";
 
-/** Where Kubernetes has put this file, it shows as the reason of a container's end what is in it. */
+/** If Kubernetes has put this file here, it shows the content as the reason of the container's end. */
 const TERMINATION_LOG = "/dev/termination-log";
-/** As much of it Kubernetes shows. */
+/** How many bytes of it Kubernetes shows. */
 const MOST = 4096;
 
 /** Leaves the reason of our end, behind what a program may have written about its own. Never throws. */

@@ -4,21 +4,21 @@ import { readFile, SystemError } from "../posix/libc.ts";
 
 /** What is known of processes that were killed for lack of memory. */
 export interface Memory extends MemoryFiles {
-  /** How many there were when it was said last: at the beginning those of before. */
+  /** How many there were at the last report; at first, those from before. */
   kills: number;
   /** What was said last, and when. */
   told?: ByteString;
   toldAt?: number;
 }
 
-/** A look at the kernel's counter. */
+/** What the kernel's counter says. */
 export interface Kills {
   kills: number;
   /** How much the container may use, in bytes. */
   limit?: number;
 }
 
-/** Begins to count; nothing where the kernel does not. */
+/** Begins to count; undefined where the kernel does not. */
 export function beginToCount(): Memory | undefined {
   const files = findMemoryFiles(read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
   if (!files) return undefined;
@@ -26,7 +26,7 @@ export function beginToCount(): Memory | undefined {
   return kills === undefined ? undefined : { ...files, kills };
 }
 
-/** Looks how many there are; nothing when it is as many as before. */
+/** Counts them; undefined when there are as many as before. */
 export function countKills({ counter, limit, kills: before }: Memory): Kills | undefined {
   const kills = parseKills(read(counter)) ?? 0;
   return kills > before ? { kills, limit: parseLimit(read(limit)) } : undefined;

@@ -2,7 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { SERVICES } from "./conventions.ts";
 import { parseSeconds } from "./timeouts.ts";
 
-/** What the folder of a service asks of us, beyond what runit does with it. */
+/** What the directory of a service asks of us, beyond what runit does with it. */
 export interface Plan {
   /** The services that must be ready before it is started. */
   needs: readonly ByteString[];
@@ -84,7 +84,7 @@ export function whoNeeds(name: ByteString, plans: Plans): ByteString[] {
   return Object.keys(plans).filter((other) => plans[other].needs.includes(name));
 }
 
-/** How many services must have ended, one after the other, before this one is told to end. */
+/** How many services must have ended, one after the other, before this one is terminated. */
 export function heightOf(name: ByteString, plans: Plans): number {
   return Math.max(0, ...whoNeeds(name, plans).map((other) => 1 + heightOf(other, plans)));
 }

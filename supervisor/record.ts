@@ -162,7 +162,7 @@ function recordEnd(before: Run, end: End & { critical: boolean }): Run {
   return isFatal && !run.stop ? stop(told, { status }) : told;
 }
 
-/** Without those of the services that are to end whose runsv is not listed any longer: they are down. */
+/** Services that were terminated, and whose runsv is not listed any longer, are down. */
 function withoutGone(run: Run): Run {
   if (run.stop?.step !== "services" || !run.listed) return run;
   const there = new Set(
@@ -174,7 +174,7 @@ function withoutGone(run: Run): Run {
   return gone.reduce((run, name) => happen(run, name, { type: "gone" }), run);
 }
 
-/** The list without those that have ended. During the other steps it is made anew now and then, and when no child is left. */
+/** Removes ended processes from the list while services end. In other steps it is listed anew. */
 function withoutEnded(run: Run, { exits, childless }: Event & { type: "ended" }): Run {
   if (childless) return { ...run, listed: undefined };
   if (!run.listed || run.stop?.step !== "services") return run;
@@ -288,7 +288,7 @@ function stillEnding(run: Run, { processes }: Event & { type: "listed" }): Run["
   return Object.fromEntries([...crowd, ...records]);
 }
 
-/** What was said of the kernel's killings; what was not is said later. */
+/** Remembers which memory kills were reported; the others are reported later. */
 function recordKills(
   { memory }: Run,
   { counting, killed, now }: Event,
@@ -299,7 +299,7 @@ function recordKills(
   return memory && killed && told ? { ...memory, kills: killed.kills, told, toldAt: now } : memory;
 }
 
-/** The last that was said, and that processes were killed for lack of memory, if that was said just before. */
+/** The reason of a stop: the last message, and the one about memory kills if it is still to be printed. */
 function reasonOf({ messages, memory }: Run): ByteString[] {
   const last = messages.length - 1;
   return messages.map(({ text }) => text).filter((text, index) =>

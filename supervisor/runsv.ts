@@ -2,7 +2,7 @@ import { type ByteString, toBytes } from "../posix/bytes.ts";
 import { readRegularFile, stat, SystemError, unlink, writeToPipe } from "../posix/libc.ts";
 import { type End, type Ordered, type Seen } from "./service.ts";
 
-// What runsv and those who work for us leave in a service's directory `supervise`. `place` is the service's directory, as
+// What runsv and our own programs leave in a service's directory `supervise`. `place` is the service's directory, as
 // runsvdir has it.
 
 /** Where a service says that it is ready. */
@@ -12,7 +12,7 @@ interface Status {
   process: "down" | "run" | "finish";
   pid: number;
   isWanted: boolean;
-  /** Since when it has been so, in Unix' seconds. */
+  /** Since when it has been so, in seconds of Unix time. */
   since: number;
   /** When runsv wrote it. */
   writtenAt: number;

@@ -12,7 +12,7 @@ export type State =
   | "ready"
   /** It has ended by itself, and is started again when its pause is over. */
   | "backing off"
-  /** It was told to end, since the container ends. */
+  /** It was terminated, since the container ends. */
   | "stopping"
   /** Somebody wants it down, or the container has ended it. */
   | "down"
@@ -42,7 +42,7 @@ export interface Service {
   ends: readonly number[];
   /** The status of the last such end: 128 + n when signal n did it. */
   status?: number;
-  /** How many of them have not been told, and when one was told last. */
+  /** How many ends have not been reported, and when one was reported last. */
   untold: number;
   toldAt?: number;
 }

@@ -49,7 +49,7 @@ const FINISH = "/usr/lib/baseimage/report_end";
 /** Its `control/t`, which notes that it was told to end. */
 const TOLD = "/usr/lib/baseimage/told_to_end";
 
-/** Its `run`, where it says itself that it is ready. */
+/** Its `run`, if it has a `notification-fd`. */
 const NOTIFYING = "/usr/lib/baseimage/notifying_run";
 
 /** What is in a file `down` of ours, which lets a service wait for what it needs. */
@@ -59,8 +59,8 @@ const WAITS = "my_init starts this service when what it needs is ready.\n";
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
 
 /**
- * Prepares the services for runit: each runsv needs a directory `supervise` beside its `run`. A service
- * where that, or what the environment's switches ask for, cannot be written, is moved: it gets a directory of links.
+ * Prepares the services for runit: each runsv needs a directory `supervise` beside its `run`. If that,
+ * or what the environment's switches ask for, cannot be written there, the service is moved: it gets a directory of links.
  * Then runsvdir is given a private directory, in which the other services are links to their own directories.
  *
  * @param wantsAllReady whether we must know of each service when it is ready
@@ -184,7 +184,7 @@ function readPlans(
   return Object.fromEntries(chosen.map((name) => [name, all[name]]));
 }
 
-/** Whether a service has a \`down\` of ours; in a moved one it may be a link to one that an earlier start has left. */
+/** Whether a service has a `down` of ours; in a moved one it may be a link to one that an earlier start has left. */
 function waits(service: ByteString): boolean {
   const down = `${service}/down`;
   return stat(down)?.type === "file" && readFile(down, WAITS.length) === WAITS;
@@ -204,13 +204,13 @@ function prepare(plan: Plan, place: ByteString): void {
   makeLink(TOLD, `${place}/control/t`);
 }
 
-/** Whether nothing is to be done so that \`report_end\` can tell an end that was ordered from a crash. */
+/** Whether nothing is to be done so that `report_end` can tell an end that was ordered from a crash. */
 function notesTerm(service: ByteString, plan: Plan | undefined): boolean {
   const isNeeded = plan && (plan.backoff ?? plan.giveUp) !== undefined;
   return !isNeeded || lstat(`${service}/control/t`) !== undefined;
 }
 
-/** A service was started: it need not wait any more, and its \`down\` would only make \`sv status\` say something odd. */
+/** A service was started: it need not wait any more, and its `down` would only make `sv status` say something odd. */
 export function removeWait(place: ByteString): void {
   if (waits(place)) unlink(`${place}/down`);
 }

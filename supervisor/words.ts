@@ -61,7 +61,7 @@ function announceSignal({ why, named = [] }: Action & { do: "signal" }, run: Run
   ];
 }
 
-/** Tells how to get more time, unless a second stop signal has ended the waiting. */
+/** Says how to get more time, unless a second stop signal has ended the waiting. */
 function moreTime({ environment, stop }: Run, file = ""): Message[] {
   if (stop?.hurry) return [];
   const { overall } = readTimeouts(environment).timeouts;
@@ -201,7 +201,7 @@ export function faultOf(fault: ByteString): Message {
 const TELL_KILLS_SECONDS = 60;
 
 /**
- * The message of processes that the kernel has killed for lack of memory. It counts them and tells no names; but who was
+ * The message of processes that the kernel has killed for lack of memory. It counts them without names; but who was
  * killed at this very time, and not by us, was one of them.
  */
 export function reportKills(event: Event, { children, ending, memory }: Run): Message[] {
