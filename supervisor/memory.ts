@@ -8,7 +8,7 @@ export interface Memory extends MemoryFiles {
   kills: number;
   /** What was said last, and when. */
   told?: ByteString;
-  toldAt?: number;
+  reportedAt?: number;
 }
 
 /** What the kernel's counter says. */

@@ -42,7 +42,7 @@ import { findScripts } from "./scripts.ts";
 import { hasRelays, jsonLine, nameOnLines, readLogForm } from "./logs.ts";
 import { listProcesses } from "./processes.ts";
 import { STOP_SIGNALS } from "./record.ts";
-import { lastOutput, look, order, takeEnd } from "./runsv.ts";
+import { lastOutput, order, readServiceStatus, takeEnd } from "./runsv.ts";
 import { prepareServices, removeWait } from "./services.ts";
 import {
   type Action,
@@ -135,11 +135,11 @@ function act(action: Action, run: Run): Outcome {
     }
     case "order":
       return { type: "ordered", results: action.names.map((name) => startService(name, run)) };
-    case "look": {
+    case "readStatuses": {
       const { services: { directory }, names } = action;
       return {
-        type: "looked",
-        seen: names.map((name) => ({ name, ...look(`${directory}/${name}`) })),
+        type: "statuses",
+        statuses: names.map((name) => ({ name, ...readServiceStatus(`${directory}/${name}`) })),
       };
     }
     case "findReasons": {

@@ -10,7 +10,7 @@ import {
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
-import { type End, type Happening, newService, step } from "./service.ts";
+import { type End, type Happening, newService, transition } from "./service.ts";
 import { logFormProblems } from "./logs.ts";
 import {
   awaitsEnds,
@@ -71,9 +71,9 @@ export function record(before: Run, event: Event): Run {
         (run, { name, result }) => happen(run, name, { type: "ordered", result }),
         run,
       );
-    case "looked":
-      return event.seen.reduce(
-        (run, seen) => happen(run, seen.name, { type: "seen", seen }),
+    case "statuses":
+      return event.statuses.reduce(
+        (run, status) => happen(run, status.name, { type: "read", status }),
         run,
       );
     case "reasons":
@@ -147,7 +147,10 @@ function recordStart(run: Run, event: Event & { type: "started" }): Run {
 function happen(run: Run, name: ByteString, happening: Happening): Run {
   const [plan, service] = [run.services?.plans[name], run.managed[name]];
   if (!plan || !service) return run;
-  return { ...run, managed: { ...run.managed, [name]: step(service, happening, plan, run.now) } };
+  return {
+    ...run,
+    managed: { ...run.managed, [name]: transition(service, happening, plan, run.now) },
+  };
 }
 
 /** A service has ended, or its checks have failed so often that the container is to end. */
@@ -261,7 +264,7 @@ function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signal
     program === "runsv" && pids.includes(pid) ? [name] : []
   );
   return (names ?? []).reduce(
-    (run, name) => happen(run, name, { type: "told to end" }),
+    (run, name) => happen(run, name, { type: "terminated" }),
     signalled,
   );
 }
@@ -296,7 +299,9 @@ function recordKills(
 ): Run["memory"] {
   if (counting) return counting;
   const [{ text: told } = { text: "" }] = messages;
-  return memory && killed && told ? { ...memory, kills: killed.kills, told, toldAt: now } : memory;
+  return memory && killed && told
+    ? { ...memory, kills: killed.kills, told, reportedAt: now }
+    : memory;
 }
 
 /** The reason of a stop: the last message, and the one about memory kills if it is still to be printed. */

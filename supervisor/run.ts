@@ -5,7 +5,7 @@ import { type Scripts, type Stage } from "./scripts.ts";
 import { type Kills, type Memory } from "./memory.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
-import { type End, type Ordered, type Seen, type Service } from "./service.ts";
+import { type End, type Ordered, type Service, type ServiceStatus } from "./service.ts";
 import { type Services } from "./services.ts";
 import { readTimeouts } from "./timeouts.ts";
 
@@ -148,7 +148,7 @@ export type Action =
   | { do: "findEndedServices"; services: PreparedServices }
   /** Starts services, looks whether they run, finds out why they are not ready. */
   | {
-    do: "order" | "look" | "findReasons";
+    do: "order" | "readStatuses" | "findReasons";
     services: PreparedServices;
     names: readonly ByteString[];
   }
@@ -189,7 +189,7 @@ export type Event =
     | { type: "services"; services: Services }
     | { type: "servicesEnded"; ends: readonly (End & { critical: boolean })[] }
     | { type: "ordered"; results: readonly { name: ByteString; result: Ordered }[] }
-    | { type: "looked"; seen: readonly (Seen & { name: ByteString })[] }
+    | { type: "statuses"; statuses: readonly (ServiceStatus & { name: ByteString })[] }
     /** What the check of each has printed last. */
     | { type: "reasons"; outputs: readonly { name: ByteString; output: ByteString }[] }
     | { type: "started"; purpose: Purpose; name: ByteString; pid: number; ownsTerminal: boolean }

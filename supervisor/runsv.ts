@@ -1,6 +1,6 @@
 import { type ByteString, toBytes } from "../posix/bytes.ts";
 import { readRegularFile, stat, SystemError, unlink, writeToPipe } from "../posix/libc.ts";
-import { type End, type Ordered, type Seen } from "./service.ts";
+import { type End, type Ordered, type ServiceStatus } from "./service.ts";
 
 // What runsv and our own programs leave in a service's directory `supervise`. `place` is the service's directory, as
 // runsvdir has it.
@@ -18,8 +18,8 @@ interface Status {
   writtenAt: number;
 }
 
-/** Looks how a service is. */
-export function look(place: ByteString): Seen {
+/** Reads how a service is. */
+export function readServiceStatus(place: ByteString): ServiceStatus {
   const status = readStatus(place);
   if (!status) return { process: "none", seconds: 0, isWanted: false, hasNotified: false };
   const { process, pid, isWanted, since } = status;

@@ -4,7 +4,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { type Plan } from "./plans.ts";
 
 /** Where a service is in its life. */
-export type State =
+export type ServiceState =
   /** It is started when what it needs is ready. */
   | "waiting"
   /** It was started, by us or by runit, and is not known to be ready. */
@@ -21,13 +21,13 @@ export type State =
 
 /** A service: plain data, as all of a Run. Times are monotonic seconds. */
 export interface Service {
-  state: State;
+  state: ServiceState;
   /** When it got there. */
   since: number;
   /** Since when it has not been ready, however often it was started. */
   unreadySince: number;
   /** When we have last looked whether it is ready. */
-  lookedAt?: number;
+  readAt?: number;
   /** When runsv could not be reached to start it. */
   refusedAt?: number;
   /** It runs, and its `check` is to be run next. */
@@ -43,8 +43,8 @@ export interface Service {
   /** The status of the last such end: 128 + n when signal n did it. */
   status?: number;
   /** How many ends have not been reported, and when one was reported last. */
-  untold: number;
-  toldAt?: number;
+  unreported: number;
+  reportedAt?: number;
 }
 
 /** An end as `finish` reports it. */
@@ -59,7 +59,7 @@ export interface End {
 }
 
 /** What runsv says of a service. */
-export interface Seen {
+export interface ServiceStatus {
   /** `none` when there is no runsv. */
   process: "none" | "down" | "run" | "finish";
   /** How long it has been so. */
@@ -76,18 +76,18 @@ export type Ordered = "up" | "unreachable" | "unwanted";
 /** What happens to a service. */
 export type Happening =
   | { type: "ordered"; result: Ordered }
-  | { type: "seen"; seen: Seen }
+  | { type: "read"; status: ServiceStatus }
   | { type: "checked"; status: number }
   | { type: "ended"; end: End }
   /** It was said that others wait for it. */
   | { type: "warned" }
-  | { type: "told to end" }
+  | { type: "terminated" }
   | { type: "gone" };
 
 /** A service at the boot. */
 export function newService({ needs, down }: Plan, now: number): Service {
   const state = down ? "down" : needs.length > 0 ? "waiting" : "starting";
-  return { state, since: now, unreadySince: now, pause: 0, ends: [], untold: 0 };
+  return { state, since: now, unreadySince: now, pause: 0, ends: [], unreported: 0 };
 }
 
 /** How long a service without a check must have been up to count as ready, in seconds. */
@@ -95,22 +95,27 @@ const READY_SECONDS = 1;
 /** An end sooner after the start than this makes the pause longer, in seconds. */
 const QUICK_SECONDS = 10;
 /** How often it is said that a service keeps ending, in seconds. */
-const TELL_SECONDS = 60;
+const REPORT_SECONDS = 60;
 
 /** What becomes of a service by what has happened. */
-export function step(service: Service, happening: Happening, plan: Plan, now: number): Service {
+export function transition(
+  service: Service,
+  happening: Happening,
+  plan: Plan,
+  now: number,
+): Service {
   switch (happening.type) {
     case "ordered":
       return onOrder(service, happening.result, now);
-    case "seen":
-      return onSight({ ...service, lookedAt: now }, happening.seen, plan, now);
+    case "read":
+      return onStatus({ ...service, readAt: now }, happening.status, plan, now);
     case "checked":
-      return onCheck({ ...service, lookedAt: now }, happening.status, now);
+      return onCheck({ ...service, readAt: now }, happening.status, now);
     case "ended":
       return onEnd(service, happening.end, plan, now);
     case "warned":
       return { ...service, warnedAt: now };
-    case "told to end":
+    case "terminated":
       return become("stopping", service, now);
     case "gone":
       return become("down", service, now);
@@ -132,8 +137,13 @@ function onOrder(service: Service, result: Ordered, now: number): Service {
   }
 }
 
-function onSight(service: Service, seen: Seen, { readyBy }: Plan, now: number): Service {
-  const runs = seen.process === "run";
+function onStatus(
+  service: Service,
+  status: ServiceStatus,
+  { readyBy }: Plan,
+  now: number,
+): Service {
+  const runs = status.process === "run";
   switch (service.state) {
     case "waiting":
     case "backing off":
@@ -141,10 +151,10 @@ function onSight(service: Service, seen: Seen, { readyBy }: Plan, now: number): 
     case "failed":
       return runs ? become("starting", service, now) : service; // Somebody has started it by hand.
     case "starting":
-      if (seen.process === "down" && !seen.isWanted) return become("down", service, now);
+      if (status.process === "down" && !status.isWanted) return become("down", service, now);
       if (!runs) return service;
       if (readyBy === "check") return { ...service, isToBeChecked: true };
-      return (readyBy === "notification" ? seen.hasNotified : seen.seconds >= READY_SECONDS)
+      return (readyBy === "notification" ? status.hasNotified : status.seconds >= READY_SECONDS)
         ? become("ready", service, now)
         : service;
     case "ready":
@@ -193,32 +203,32 @@ function onEnd(service: Service, end: End, plan: Plan, now: number): Service {
 }
 
 function afterCrash(service: Service, end: End, { backoff, giveUp }: Plan, now: number): Service {
-  const { pause: before, ends: earlier, untold, toldAt } = service;
+  const { pause: before, ends: earlier, unreported, reportedAt } = service;
   const isQuick = end.seconds < QUICK_SECONDS;
   const pause = backoff !== undefined && isQuick ? Math.min(backoff, Math.max(1, 2 * before)) : 0;
   const ends = giveUp ? [...earlier, now].filter((at) => at > now - giveUp.seconds) : [];
   const isTooOften = giveUp !== undefined && ends.length >= giveUp.ends;
-  const isTold = toldAt === undefined || toldAt + TELL_SECONDS <= now || isTooOften;
+  const isReported = reportedAt === undefined || reportedAt + REPORT_SECONDS <= now || isTooOften;
   const counted: Service = {
     ...service,
     pause,
     ends: isTooOften ? [] : ends,
     status: end.status,
-    untold: isTold ? 0 : untold + 1,
-    toldAt: isTold ? now : toldAt,
+    unreported: isReported ? 0 : unreported + 1,
+    reportedAt: isReported ? now : reportedAt,
   };
   if (isTooOften) return become("failed", counted, now);
   return become(backoff ?? giveUp ? "backing off" : "starting", counted, now);
 }
 
-function become(state: State, service: Service, now: number): Service {
+function become(state: ServiceState, service: Service, now: number): Service {
   const wasReady = service.state === "ready";
   return {
     ...service,
     state,
     since: now,
     unreadySince: wasReady ? now : service.unreadySince,
-    lookedAt: undefined,
+    readAt: undefined,
     refusedAt: undefined,
     isToBeChecked: false,
     ...(wasReady && { warnedAt: undefined, checkStatus: undefined }),
@@ -233,8 +243,8 @@ const SHORTEST_PAUSE = 0.1, LONGEST_PAUSE = 5;
 const LATE_SECONDS = 10, LATE_AGAIN_SECONDS = 60;
 
 /** When to look again whether a service is ready. */
-export function nextLook({ lookedAt, unreadySince }: Service): number {
-  return again(lookedAt, unreadySince);
+export function nextReading({ readAt, unreadySince }: Service): number {
+  return again(readAt, unreadySince);
 }
 
 /** When a service that may start is to be started: when its pause is over, and not at once where that was refused. */

@@ -4,7 +4,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { type Plans } from "./plans.ts";
 import { type Action, type Child, type Run } from "./run.ts";
-import { nextLook, nextWarning, type Service, startTime } from "./service.ts";
+import { nextReading, nextWarning, type Service, startTime } from "./service.ts";
 
 /** A check that takes longer is killed, and has failed. Seconds. */
 const CHECK_SECONDS = 10;
@@ -36,8 +36,8 @@ export function supervise(run: Run): Action {
       return { do: "start", purpose: { kind: "check", service: name }, argv };
     }
   }
-  const unseen = unready.filter((name) => !checkOf(name, run) && isDue(nextLook(managed[name])));
-  if (unseen.length > 0) return { do: "look", services, names: unseen };
+  const unread = unready.filter((name) => !checkOf(name, run) && isDue(nextReading(managed[name])));
+  if (unread.length > 0) return { do: "readStatuses", services, names: unread };
   return times.length > 0 ? { do: "wait", until: Math.min(...times) } : { do: "wait" };
 }
 

@@ -141,7 +141,7 @@ export function reportEnd(
 ): Message[] {
   if (how === "unhealthy") return [warning(`Service ${name} is not healthy: ending the container`)];
   const told: Message[] = [];
-  if (before && after && how === "itself" && after.toldAt !== before.toldAt) {
+  if (before && after && how === "itself" && after.reportedAt !== before.reportedAt) {
     told.push(repeated(crash(name, status, seconds, before, after, plan)));
   }
   return isFatal
@@ -163,11 +163,11 @@ function crash(
     return `${often}, now with status ${status}: it stays down; \`sv up ${name}\` starts it again`;
   }
   const next = after.pause > 0 ? `; started again in ${after.pause} s` : "";
-  if (before.toldAt === undefined || before.untold === 0) {
+  if (before.reportedAt === undefined || before.unreported === 0) {
     return `Service ${name} ended with status ${status} after ${seconds} s${next}`;
   }
-  const since = Math.round(after.since - before.toldAt);
-  const often = `${before.untold + 1} times in ${since} s`;
+  const since = Math.round(after.since - before.reportedAt);
+  const often = `${before.unreported + 1} times in ${since} s`;
   return `Service ${name} keeps ending: ${often}, now with status ${status}${next}`;
 }
 
@@ -198,7 +198,7 @@ export function faultOf(fault: ByteString): Message {
 }
 
 /** How long nothing more is said of processes whose name is not known, in seconds. */
-const TELL_KILLS_SECONDS = 60;
+const REPORT_KILLS_SECONDS = 60;
 
 /**
  * The message of processes that the kernel has killed for lack of memory. It counts them without names; but who was
@@ -217,7 +217,8 @@ export function reportKills(event: Event, { children, ending, memory }: Run): Me
     ? event.ends.filter(({ status }) => status === 128 + SIGNALS.SIGKILL)
       .map(({ name }) => `Service ${name}`)
     : [];
-  const isRecent = memory?.toldAt !== undefined && now < memory.toldAt + TELL_KILLS_SECONDS;
+  const isRecent = memory?.reportedAt !== undefined &&
+    now < memory.reportedAt + REPORT_KILLS_SECONDS;
   if (names.length === 0 && isRecent) return [];
   const who = names.length > 0 ? names.join(", ") : count > 1 ? `${count} processes` : "A process";
   const were = names.length > 1 || names.length === 0 && count > 1 ? "were" : "was";

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { SIGNALS } from "../../posix/signals.ts";
 import { findFault, type Plan, type Plans } from "../../supervisor/plans.ts";
 import { parseGiveUp, parseNeeds } from "../../supervisor/plans.ts";
-import { newService, type Service, step } from "../../supervisor/service.ts";
+import { newService, type Service, transition } from "../../supervisor/service.ts";
 import { live, type World } from "./simulation.ts";
 
 /** The story without what is the same in all of them. */
@@ -226,8 +226,8 @@ Deno.test("parseNeeds() takes a name a line; parseGiveUp() a number and a time",
 Deno.test("a service that somebody wants down in its pause stays down", () => {
   const plan: Plan = { needs: [], readyBy: "time", backoff: 9, unhealthy: false, down: false };
   const end = { name: "web", status: 1, how: "itself", seconds: 0 } as const;
-  const paused: Service = step(newService(plan, 0), { type: "ended", end }, plan, 1);
+  const paused: Service = transition(newService(plan, 0), { type: "ended", end }, plan, 1);
   assertEquals(paused.state, "backing off");
-  const result = step(paused, { type: "ordered", result: "unwanted" }, plan, 2);
+  const result = transition(paused, { type: "ordered", result: "unwanted" }, plan, 2);
   assertEquals(result.state, "down");
 });

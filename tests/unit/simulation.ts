@@ -278,14 +278,14 @@ export function live(world: World): Told {
         });
         return { now, type: "ordered", results };
       }
-      case "look": {
-        const seen = action.names.map((name) => {
+      case "readStatuses": {
+        const statuses = action.names.map((name) => {
           const unit = unitOf(name);
           const process = isUp(unit) ? "run" as const : "down" as const;
           const seconds = now - (unit.upSince ?? now);
           return { name, process, seconds, isWanted: unit.isWanted, hasNotified: isReady(unit) };
         });
-        return { now, type: "looked", seen };
+        return { now, type: "statuses", statuses };
       }
       case "findReasons": {
         const outputs = action.names.map((name) => ({ name, output: "" }));
