@@ -32,7 +32,8 @@ ENV DEBIAN_FRONTEND=teletype \
     LANGUAGE=en_US:en \
     LC_ALL=en_US.UTF-8
 
-# A line for each service, by `docker inspect`. Seldom, so that an idle container stays idle.
-HEALTHCHECK --interval=60s --timeout=30s --start-period=60s CMD ["/usr/bin/healthy"]
+# A line for each service, by `docker inspect`. A first boot may take long, so until the first success a failure counts
+# only after ten minutes.
+HEALTHCHECK --interval=30s --timeout=30s --start-period=600s CMD ["/usr/bin/healthy"]
 
 CMD ["/sbin/my_init"]

@@ -101,4 +101,9 @@ Deno.test("what is inside the image", async (test) => {
     assertMatch(label("created"), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assertMatch(label("source") ?? "https:", /^(https?|ssh|git):/);
   });
+  await test.step("a health check that leaves a long first boot its time", async () => {
+    const { stdout } = await docker(["inspect", "-f", "{{json .Config.Healthcheck}}", image]);
+    const { Test, Interval, StartPeriod } = JSON.parse(stdout);
+    assertEquals([Test, Interval, StartPeriod], [["CMD", "/usr/bin/healthy"], 30e9, 600e9]);
+  });
 });
