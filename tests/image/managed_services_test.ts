@@ -140,6 +140,10 @@ exec sleep 1000
   await until(async () => (await container.exec("healthy")).status === 0);
   await container.sh("rm /tmp/ready; sv restart db"); // Its earlier word counts no more.
   assertEquals((await container.exec("healthy", "db")).status, 1);
+  // The pipe has no name any more that another start could take away.
+  await until(async () =>
+    (await container.exec("test", "-e", "/etc/service/db/supervise/notification")).status === 1
+  );
 });
 
 Deno.test("backoff", async (test) => {
@@ -218,18 +222,104 @@ Deno.test("a file unhealthy restarts a service, or ends the container, after so 
   });
   await using container = await startContainer([], { from: image.name });
   await container.says("a starts");
-  await container.sh(
-    "healthy; healthy; touch /tmp/well; healthy && rm /tmp/well; healthy; healthy; true",
-  );
+  await container.sh("for i in 1 2 3 4; do healthy; done; true"); // It may still be starting.
+  await container.sh("touch /tmp/well; healthy && rm /tmp/well; healthy; healthy; true");
   assertEquals(await count(container, "a starts"), 1);
   await container.sh("healthy; true");
   await until(async () => await count(container, "a starts") === 2);
-  await container.sh("echo end 2 >/etc/service/a/unhealthy; healthy; healthy; true");
+  await container.sh(
+    "touch /tmp/well; until healthy; do sleep 0.1; done; rm /tmp/well; " +
+      "echo end 2 >/etc/service/a/unhealthy; healthy; healthy; true",
+  );
   assertEquals(await container.status(), 1);
   assertStringIncludes(
     await output(container),
     "*** Service a is not healthy: ending the container",
   );
+});
+
+Deno.test("healthy", async (test) => {
+  await using image = await withServices({
+    a: {
+      run: sleeper("a starts"),
+      check: `#!/bin/sh
+[ "$GREETING" = "good day" ] || exit 8
+[ ! -e /tmp/hangs ] || exec sleep 777
+[ -e /tmp/well ]
+`,
+      unhealthy: "restart 1\n",
+    },
+  });
+  await using container = await startContainer(
+    ["my_init", "--", "sh", "-c", "exec sleep 1000", "--skip-reindex"],
+    { from: image.name, options: ["--no-healthcheck"] },
+  );
+  const up = (ends: string) => new RegExp(`^a: up for \\d+ s, ${ends}\n$`);
+  await container.says("a starts");
+  await test.step("gives a check the container's environment", async () => {
+    // The main command's own `--skip-...` is none of my_init's.
+    await container.sh("echo 'good day' >/etc/container_environment/GREETING; touch /tmp/well");
+    await container.sh("echo \"export GREETING='good day'\" >>/etc/container_environment.sh");
+    assertMatch((await container.exec("healthy")).stdout, up("ready"));
+  });
+  await test.step("counts no directory that has no run", async () => {
+    await container.sh("mkdir /etc/service/notes");
+    assertMatch((await container.exec("healthy")).stdout, up("ready"));
+  });
+  await test.step("follows no link that somebody has put into supervise", async () => {
+    await container.sh("echo kept >/tmp/kept; ln -sf /tmp/kept /etc/service/a/supervise/failures");
+    assertEquals((await container.exec("healthy", "a")).status, 0);
+    assertEquals(await container.sh("cat /tmp/kept"), "kept\n");
+  });
+  await test.step("ends a check that hangs, and leaves nothing of it behind", async () => {
+    await container.sh("touch /tmp/hangs; mv /etc/service/a/unhealthy /tmp");
+    assertMatch(
+      (await container.exec("healthy")).stdout,
+      up("not ready: check ends with status 124"),
+    );
+    assertEquals((await container.exec("pgrep", "-xf", "sleep 777")).status, 1);
+    await container.sh("rm /tmp/hangs; mv /tmp/unhealthy /etc/service/a");
+  });
+  await test.step("does not wait for a runsv that is dead", async () => {
+    await container.sh(
+      "rm /tmp/well; kill -STOP $(pgrep -x runsvdir); kill -KILL $(pgrep -xf 'runsv a')",
+    );
+    const { status, stdout } = await container.exec("timeout", "5", "healthy", "a");
+    assertEquals(status, 1, stdout);
+    await container.sh("kill -CONT $(pgrep -x runsvdir)");
+  });
+  await test.step("--json prints valid JSON, whatever a service is called", async () => {
+    await container.sh(
+      `cd /etc/service; d=$(printf 'b\\377\\n\\001"\\\\b'); mkdir "$d" "caf\u00e9"; ` +
+        `for d in "$d" "caf\u00e9"; do printf '#!/bin/sh\\nexec sleep 1000\\n' >"$d/run"; done`,
+    );
+    const { services } = JSON.parse((await container.exec("healthy", "--json")).stdout);
+    const names = services.map(({ name }: { name: string }) => name);
+    assertEquals(names, ["a", 'b??"\\b', "caf\u00e9"]);
+  });
+});
+
+Deno.test("healthy finds its own my_init where containers share their processes", async () => {
+  await using image = await withServices({
+    a: {
+      run: sleeper("a starts"),
+      check: "#!/bin/sh\n[ -e /tmp/well ]\n",
+      unhealthy: "end 1\n",
+    },
+  });
+  await using other = await startContainer(["sleep", "1000"], {
+    from: image.name,
+    options: ["--no-healthcheck"],
+  });
+  await using container = await startContainer([], {
+    from: image.name,
+    options: ["--no-healthcheck", "--pid", `container:${other.name}`],
+  });
+  await container.says("a starts");
+  await container.sh("touch /tmp/well; until healthy; do sleep 0.1; done; rm /tmp/well");
+  assertEquals((await container.exec("healthy")).status, 1);
+  assertEquals(await container.status(), 1);
+  assertEquals(await other.inspect("{{.State.Running}}"), "true");
 });
 
 Deno.test("PID 1 sleeps through when no service waits, whatever files they have, and wakes for an end", async () => {

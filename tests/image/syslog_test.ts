@@ -135,6 +135,8 @@ Deno.test("a run of one's own is left alone: nothing of ours is started, and doc
   );
   await logsTo(container, "my own");
   await container.says("shop: my own");
+  assertEquals((await container.exec("sv", "start", "syslog-ng")).status, 0);
+  assertEquals((await container.exec("healthy", "syslog-ng")).status, 0);
   assertEquals(
     await container.sh("ps -o args= -C syslog-ng"),
     "syslog-ng -F -p /var/run/syslog-ng.pid --no-caps\n",
