@@ -196,6 +196,16 @@ Deno.test("backoff", async (test) => {
   });
 });
 
+Deno.test("a backoff that is not understood leaves the restarts to runit", async () => {
+  await using image = await withServices({
+    db: { run: sleeper("db starts") },
+    web: { run: "#!/bin/sh\necho web starts\nexit 3\n", needs: "db\n", backoff: "soon\n" },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await container.says("Ignoring /etc/service/web/backoff: it must hold seconds");
+  await until(async () => await count(container, "web starts") >= 3, 30);
+});
+
 Deno.test("give_up leaves a service down after so many ends; with critical the container ends with its status", async () => {
   const files = { run: "#!/bin/sh\necho web starts\nexit 9\n", give_up: "3 in 60\n" };
   await using image = await withServices({ web: files });
@@ -223,13 +233,13 @@ Deno.test("a file unhealthy restarts a service, or ends the container, after so 
   await using container = await startContainer([], { from: image.name });
   await container.says("a starts");
   await container.sh("for i in 1 2 3 4; do healthy; done; true"); // It may still be starting.
-  await container.sh("touch /tmp/well; healthy && rm /tmp/well; healthy; healthy; true");
+  const succeed = "touch /tmp/well; until healthy; do sleep 0.1; done; rm /tmp/well; ";
+  await container.sh(`${succeed} healthy; healthy; true`);
   assertEquals(await count(container, "a starts"), 1);
   await container.sh("healthy; true");
   await until(async () => await count(container, "a starts") === 2);
   await container.sh(
-    "touch /tmp/well; until healthy; do sleep 0.1; done; rm /tmp/well; " +
-      "echo end 2 >/etc/service/a/unhealthy; healthy; healthy; true",
+    `${succeed} echo end 2 >/etc/service/a/unhealthy; healthy; healthy; true`,
   );
   assertEquals(await container.status(), 1);
   assertStringIncludes(
@@ -307,7 +317,7 @@ Deno.test("healthy finds its own my_init where containers share their processes"
       unhealthy: "end 1\n",
     },
   });
-  await using other = await startContainer(["sleep", "1000"], {
+  await using other = await startContainer(["my_init", "--skip-runit", "--", "sleep", "1000"], {
     from: image.name,
     options: ["--no-healthcheck"],
   });
