@@ -65,6 +65,7 @@ function checkUser(
   if (/^("[^"]*"|'[^']*'|[^\s=]+)\s*=/.test(line)) return undefined; // A variable.
   const words = line.split(/\s+/);
   const user = words[line.startsWith("@") ? 1 : 5];
+  if (user !== undefined && image.users?.includes(user)) return undefined;
   if (user === undefined || /[/.$>|]/.test(user)) return { kind: "cronNoUser", name: user ?? "" };
   return isMissing(image, user, image.users) ? { kind: "cronUnknownUser", name: user } : undefined;
 }

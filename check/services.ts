@@ -51,7 +51,7 @@ const SETTINGS: Readonly<
 };
 
 /** The files that have their meaning by existing. */
-const MARKS = ["critical", "down", "stop_last", "owns_descendants"];
+const MARKS = ["critical", "down", "stop_last"];
 
 /** The scripts besides `run`. */
 const SCRIPTS_BESIDE = ["finish", "check", "finish.own"];

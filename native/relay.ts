@@ -160,7 +160,7 @@ function startRelay(
       load4(info + SI_STATUS) === 0n;
   }
   // It must not look like a runsv in the list of processes.
-  syscall("prctl", PR_SET_NAME, text("relay"), 0n, 0n, 0n);
+  syscall("prctl", PR_SET_NAME, text("my_init relay"), 0n, 0n, 0n);
   syscall("setsid");
   const room = allocate(ROOM);
   if (room === 0n) syscall("exit_group", 1n);

@@ -13,7 +13,7 @@ export const SCRIPT_DIRECTORIES = {
 export const SERVICES = "/etc/service";
 
 /** The name of the process that puts names before lines. */
-export const RELAY = "relay";
+export const RELAY = "my_init relay";
 
 /** Where runsvdir finds the `runsv` that starts a relay first. */
 export const RELAYS = "/usr/lib/baseimage/relay";

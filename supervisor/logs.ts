@@ -15,14 +15,11 @@ export function hasRelays(environment: Environment): boolean {
   return (readLogForm(environment) ?? "raw") !== "raw";
 }
 
-/** The warning about a SERVICE_LOGS that is none of the forms. */
+/** The warning about a SERVICE_LOGS that is none of the forms: an application may have a variable of this name. */
 export function logFormProblems(environment: Environment): ByteString[] {
   if (readLogForm(environment) !== undefined) return [];
-  return [
-    `Cannot use SERVICE_LOGS=${
-      get(environment, "SERVICE_LOGS")
-    }: use prefix, json, or raw for lines as they are`,
-  ];
+  const value = get(environment, "SERVICE_LOGS");
+  return [`Ignoring SERVICE_LOGS=${value}: use prefix, json, or raw for lines as they are`];
 }
 
 /** The name before the lines of a program: without its path, and, if it begins with a number, without that and what follows a dot. */

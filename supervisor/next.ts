@@ -1,7 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { readTimeouts, type Timeouts } from "./timeouts.ts";
-import { heightOf, type Plans, whoNeeds } from "./plans.ts";
+import { depthOf, heightOf, type Plans, whoNeeds } from "./plans.ts";
 import { isReady, supervise } from "./supervision.ts";
 import { RELAY } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
@@ -117,8 +117,12 @@ function endStartupScript(run: Run, time: Time): Action | undefined {
 
 /** Everything still answers, while those who send the requests see that `healthy` fails and send no more. */
 function drain(run: Run, { since }: Time): Action | undefined {
-  const until = since + drainSeconds(run);
-  return run.now < until ? { do: "wait", until } : undefined;
+  const end = since + drainSeconds(run);
+  if (run.now >= end) return undefined;
+  const action = supervise(run);
+  return action.do === "wait"
+    ? { do: "wait", until: Math.min(end, action.until ?? Infinity) }
+    : action;
 }
 
 function runPreShutdownScripts(run: Run, time: Time): Action | undefined {
@@ -228,10 +232,8 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
  * it needs, which end after it.
  */
 function shareOf(name: ByteString, plans: Plans): number {
-  const depthOf = (name: ByteString): number =>
-    Math.max(0, ...(plans[name]?.needs ?? []).map((needed) => 1 + depthOf(needed)));
   const turn = heightOf(name, plans) + 1;
-  return turn / (turn + depthOf(name));
+  return turn / (turn + depthOf(name, plans));
 }
 
 /**

@@ -250,7 +250,7 @@ function withRelay(program: Program, name: ByteString, environment: Environment)
   const { file, argv, envp } = program;
   return {
     file: "/proc/self/exe",
-    argv: [RELAY, nameOnLines(name), file, ...argv],
+    argv: ["relay", nameOnLines(name), file, ...argv],
     envp: envp.includes(variable) ? envp : [...envp, variable],
   };
 }

@@ -72,10 +72,15 @@ function findCircle(plans: Plans): ByteString[] | undefined {
   }
 }
 
+/** Whether we decide when a service is started again; otherwise runsv does so at once. */
+export function decides({ backoff, giveUp }: Pick<Plan, "backoff" | "giveUp">): boolean {
+  return backoff !== undefined || giveUp !== undefined;
+}
+
 /** Whether a service asks something of us, or is needed. */
 export function isManaged(name: ByteString, plans: Plans): boolean {
-  const { needs, backoff, giveUp, unhealthy } = plans[name];
-  return needs.length > 0 || backoff !== undefined || giveUp !== undefined || unhealthy ||
+  const { needs, unhealthy } = plans[name];
+  return needs.length > 0 || decides(plans[name]) || unhealthy ||
     whoNeeds(name, plans).length > 0;
 }
 
@@ -86,5 +91,21 @@ export function whoNeeds(name: ByteString, plans: Plans): ByteString[] {
 
 /** How many services must have ended, one after the other, before this one is terminated. */
 export function heightOf(name: ByteString, plans: Plans): number {
-  return Math.max(0, ...whoNeeds(name, plans).map((other) => 1 + heightOf(other, plans)));
+  return longestPath(name, (name) => whoNeeds(name, plans));
+}
+
+/** How many services must be ready, one after the other, before this one is started. */
+export function depthOf(name: ByteString, plans: Plans): number {
+  return longestPath(name, (name) => plans[name]?.needs ?? []);
+}
+
+function longestPath(
+  name: ByteString,
+  nextOf: (name: ByteString) => readonly ByteString[],
+  known = new Map<ByteString, number>(),
+): number {
+  const length = known.get(name) ??
+    Math.max(0, ...nextOf(name).map((next) => 1 + longestPath(next, nextOf, known)));
+  known.set(name, length);
+  return length;
 }

@@ -11,7 +11,6 @@ import {
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
 import { type End, type Happening, newService, transition } from "./service.ts";
-import { logFormProblems } from "./logs.ts";
 import {
   awaitsEnds,
   type Child,
@@ -47,8 +46,7 @@ export function record(before: Run, event: Event): Run {
       return { ...run, messages: [] };
     case "environment": {
       const { environment, unwritten } = event;
-      const known: Run = { ...run, environment, unwritten, directory: "current" };
-      return logFormProblems(environment).length > 0 ? abort(known, { status: 1 }) : known;
+      return { ...run, environment, unwritten, directory: "current" };
     }
     case "scripts":
       return withScripts(run, event.stage, event.scripts.paths);

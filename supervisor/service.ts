@@ -1,7 +1,7 @@
 // One service that we look after, from the boot to its last end. Pure. runsv is the hand that starts and stops it.
 
 import { type ByteString } from "../posix/bytes.ts";
-import { type Plan } from "./plans.ts";
+import { decides, type Plan } from "./plans.ts";
 
 /** Where a service is in its life. */
 export type ServiceState =
@@ -218,7 +218,7 @@ function afterCrash(service: Service, end: End, { backoff, giveUp }: Plan, now: 
     reportedAt: isReported ? now : reportedAt,
   };
   if (isTooOften) return become("failed", counted, now);
-  return become(backoff ?? giveUp ? "backing off" : "starting", counted, now);
+  return become(decides({ backoff, giveUp }) ? "backing off" : "starting", counted, now);
 }
 
 function become(state: ServiceState, service: Service, now: number): Service {

@@ -17,7 +17,15 @@ import {
   unlink,
 } from "../posix/libc.ts";
 import { SERVICES } from "./conventions.ts";
-import { findFault, isManaged, parseGiveUp, parseNeeds, type Plan, type Plans } from "./plans.ts";
+import {
+  decides,
+  findFault,
+  isManaged,
+  parseGiveUp,
+  parseNeeds,
+  type Plan,
+  type Plans,
+} from "./plans.ts";
 import { parseSeconds } from "./timeouts.ts";
 import { makePrivateDirectory, PLACES } from "./private_directory.ts";
 import { readSwitches, type Switch } from "./switches.ts";
@@ -55,6 +63,9 @@ const NOTIFYING = "/usr/lib/baseimage/notifying_run";
 /** What is in a file `down` of ours, which lets a service wait for what it needs. */
 const WAITS = "my_init starts this service when what it needs is ready.\n";
 
+/** Tells `report_end` that a service is not started again before my_init says so. */
+const HELD = "supervise/held";
+
 /** The file in a service's directory that has its own timeout. */
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
 
@@ -81,7 +92,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   warnings.push(...ofSwitches);
   const has = (file: ByteString) => names.filter((name) => stat(`${SERVICES}/${name}/${file}`));
   const [critical, last] = [has("critical"), has("stop_last")];
-  const timeouts: Record<ByteString, number> = {};
+  const timeouts: Record<ByteString, number> = Object.create(null);
   for (const name of has(TIMEOUT_FILE)) {
     attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`));
   }
@@ -127,7 +138,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     const place = `${directory}/${name}`;
     if (waits(place)) attempt(() => unlink(`${place}/down`));
     attempt(() => apply(switches[name], place));
-    if (reporting.includes(name)) attempt(() => reportEnd(place));
+    if (reporting.includes(name) || reportsEnd(place)) attempt(() => reportEnd(place));
     if (plans[name]) attempt(() => prepare(plans[name], place));
   }
   return { directory, lock: moveTo?.lock, timeouts, critical, last, plans, warnings };
@@ -187,7 +198,13 @@ function readPlans(
 /** Whether a service has a `down` of ours; in a moved one it may be a link to one that an earlier start has left. */
 function waits(service: ByteString): boolean {
   const down = `${service}/down`;
-  return stat(down)?.type === "file" && readFile(down, WAITS.length) === WAITS;
+  if (stat(down)?.type !== "file") return false;
+  try {
+    return readFile(down, WAITS.length) === WAITS;
+  } catch (error) {
+    if (error instanceof SystemError) return false; // Others may have made it so that we cannot read it.
+    throw error;
+  }
 }
 
 /** Makes a service wait for what it needs, and clears what is left of an earlier start. */
@@ -199,6 +216,10 @@ function prepare(plan: Plan, place: ByteString): void {
     createFile(`${place}/down`, WAITS, { mode: 0o644, uid: 0, gid: 0 });
   }
   if (plan.readyBy === "notification") standIn(place, "run", NOTIFYING);
+  if (decides(plan)) {
+    if (!isDirectory(`${place}/supervise`)) makeDirectory(`${place}/supervise`, 0o700);
+    createFile(`${place}/${HELD}`, "", { mode: 0o600, uid: 0, gid: 0 });
+  }
   if (notesTerm(place, plan)) return;
   if (!isDirectory(`${place}/control`)) makeDirectory(`${place}/control`);
   makeLink(TOLD, `${place}/control/t`);
@@ -206,8 +227,7 @@ function prepare(plan: Plan, place: ByteString): void {
 
 /** Whether nothing is to be done so that `report_end` can tell an end that was ordered from a crash. */
 function notesTerm(service: ByteString, plan: Plan | undefined): boolean {
-  const isNeeded = plan && (plan.backoff ?? plan.giveUp) !== undefined;
-  return !isNeeded || lstat(`${service}/control/t`) !== undefined;
+  return !plan || !decides(plan) || lstat(`${service}/control/t`) !== undefined;
 }
 
 /** A service was started: it need not wait any more, and its `down` would only make `sv status` say something odd. */
@@ -264,6 +284,7 @@ function readTimeout(service: ByteString): number {
 /** Makes a service report its end. */
 function reportEnd(service: ByteString): void {
   unlink(`${service}/supervise/ended`);
+  unlink(`${service}/${HELD}`);
   standIn(service, "finish", FINISH);
 }
 

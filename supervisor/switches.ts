@@ -32,7 +32,8 @@ export function readSwitches(
   environment: Environment,
   services: readonly ByteString[],
 ): { switches: Readonly<Record<ByteString, Switch>>; warnings: ByteString[] } {
-  const switches: Record<ByteString, Switch> = {};
+  // Without a prototype, since a service may be called like one of its methods.
+  const switches: Record<ByteString, Switch> = Object.create(null);
   const warnings: ByteString[] = [];
   for (const [variable, value] of environment) {
     const [, verb, name] = variable.match(/^(enable|disable)_(.+)$/i) ?? [];

@@ -11,6 +11,7 @@ for program in /sbin/initctl /usr/bin/ischroot; do
 done
 
 # Newer bases bring systemd's PAM profile along. There is no systemd here, so each session would log an error.
+mkdir -p /usr/lib/baseimage
 dpkg-divert --quiet --local --rename --divert /usr/lib/baseimage/systemd.pam-config --add /usr/share/pam-configs/systemd
 
 # Source packages, too, for `apt-get source` and `apt-get build-dep`: in the old format (lines) and the new one (paragraphs).

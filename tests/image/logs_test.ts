@@ -169,9 +169,8 @@ Deno.test("without SERVICE_LOGS, or with raw, there is no relay and no name", as
   }
 });
 
-Deno.test("a SERVICE_LOGS or SYSLOG_FORWARD that is wrong ends the boot with status 1, and one clear line", async () => {
+Deno.test("a SYSLOG_FORWARD that is wrong ends the boot with status 1, and one clear line", async () => {
   const wrong = {
-    "SERVICE_LOGS=xml": "use prefix, json, or raw",
     "SYSLOG_FORWARD=logs.example.com": "use udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT",
     "SYSLOG_FORWARD=udp://logs:99999": "the port is not a number from 1 to 65535",
     "SYSLOG_FORWARD=tcp://::1:514": "put an IPv6 address in brackets",

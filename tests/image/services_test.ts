@@ -374,3 +374,17 @@ Deno.test("cron as another user says once why it does not run, whatever can be w
   const { stdout, stderr } = await container.logs();
   assertEquals((stdout + stderr).match(/^.*Not starting cron.*$/gm)?.length, 1);
 });
+
+Deno.test("a file down that this user may not read keeps its service down, and the container boots", async () => {
+  const file = await Deno.makeTempFile(); // Mode 0600.
+  try {
+    const { status, stdout, stderr } = await runContainer(
+      ["my_init", "--", "sv", "status", "cron"],
+      { options: ["-u", "1000", "-v", `${file}:/etc/service/cron/down:ro`] },
+    );
+    assertStringIncludes(stdout, "down: ", stderr);
+    assertEquals(status, 0, stderr);
+  } finally {
+    await Deno.remove(file);
+  }
+});

@@ -403,7 +403,6 @@ Deno.test("a setting that cannot be understood is a problem", () => {
     critical: [["no\n", "0", "false"], ["", "its end ends the container\n", "yes"]],
     down: [["off"], [""]],
     stop_last: [["no"], [""]],
-    owns_descendants: [["no"], [""]],
   };
   for (const [name, [bad, fine]] of Object.entries(settings)) {
     const found = (text: string) =>

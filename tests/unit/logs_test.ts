@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { toBytes } from "../../posix/bytes.ts";
 import { SIGNALS } from "../../posix/signals.ts";
 import { jsonLine, nameOnLines, readLogForm } from "../../supervisor/logs.ts";
+import { RELAY } from "../../supervisor/conventions.ts";
 import { live, type World } from "./simulation.ts";
 
 Deno.test("SERVICE_LOGS is prefix, json or raw; empty it is raw", () => {
@@ -12,18 +13,15 @@ Deno.test("SERVICE_LOGS is prefix, json or raw; empty it is raw", () => {
   assertEquals(readLogForm([["SERVICE_LOGS", "JSON"]]), undefined);
 });
 
-Deno.test("a SERVICE_LOGS that is wrong ends the boot with status 1, and a line that names it", () => {
+Deno.test("a SERVICE_LOGS that is none of the forms gets one warning, and lines stay as they are", () => {
   const { story, status } = live({
-    environment: [["SERVICE_LOGS", "xml"]],
-    scripts: { startup: ["/etc/my_init.d/a"] },
+    ...relayed,
+    environment: [["SERVICE_LOGS", "/var/log/app"]],
+    others: [],
   });
-  assertEquals(status, 1);
-  assert(!story.some((line) => line.includes("Running") || line.includes("Booting")));
-  const said = "Cannot use SERVICE_LOGS=xml: use prefix, json, or raw for lines as they are";
-  assertEquals(story.filter((line) => line.includes("SERVICE_LOGS")), [
-    `0 ${said}`,
-    `0 Ending with status 1: ${said}`,
-  ]);
+  assertEquals(status, 0);
+  const said = "Ignoring SERVICE_LOGS=/var/log/app: use prefix, json, or raw for lines as they are";
+  assertEquals(story.filter((line) => line.includes("SERVICE_LOGS")), [`0 ${said}`]);
 });
 
 Deno.test("a script's lines have its name without the number and what is behind the dot", () => {
@@ -51,7 +49,7 @@ Deno.test("a line of my_init's own is JSON in one piece, whatever is in it", () 
 
 const relayed: World = {
   environment: [["SERVICE_LOGS", "json"]],
-  others: ["left", "relay"],
+  others: ["left", RELAY],
   signals: [[3, SIGNALS.SIGTERM]],
 };
 
@@ -63,7 +61,7 @@ function sent(story: string[]): string[] {
 Deno.test("a relay is waited for at the end, and nobody kills it", () => {
   const { story, seconds } = live({
     ...relayed,
-    programs: { relay: { endsAfter: 3.5, termTakes: Infinity } },
+    programs: { [RELAY]: { endsAfter: 3.5, termTakes: Infinity } },
   });
   assertEquals(sent(story), ["3 (SIGTERM SIGCONT to all processes)"]);
   assertEquals(seconds, 3.5);
@@ -72,7 +70,7 @@ Deno.test("a relay is waited for at the end, and nobody kills it", () => {
 Deno.test("a process that has to be killed is killed alone: its relay still writes its last words", () => {
   const { story, seconds } = live({
     ...relayed,
-    programs: { left: { termTakes: Infinity }, relay: { endsAfter: 12, termTakes: Infinity } },
+    programs: { left: { termTakes: Infinity }, [RELAY]: { endsAfter: 12, termTakes: Infinity } },
   });
   const kills = sent(story).filter((line) => line.includes("SIGKILL"));
   assertEquals(kills.map((line) => line.replace(/^\S+ /, "")), ["(SIGKILL to left)"]);
@@ -80,6 +78,18 @@ Deno.test("a process that has to be killed is killed alone: its relay still writ
 });
 
 Deno.test("a relay that does not end, since somebody holds its pipe, is not waited for long", () => {
-  const { seconds } = live({ ...relayed, programs: { relay: { termTakes: Infinity } } });
+  const { seconds } = live({ ...relayed, programs: { [RELAY]: { termTakes: Infinity } } });
   assert(seconds > 3.9 && seconds < 4.2, `${seconds}`);
+});
+
+Deno.test("a program of somebody's own that is called relay gets TERM, and KILL when it does not end", () => {
+  const { story } = live({
+    others: ["relay"],
+    programs: { relay: { termTakes: Infinity } },
+    signals: [[3, SIGNALS.SIGTERM]],
+  });
+  assertEquals(sent(story), [
+    "3 (SIGTERM SIGCONT to all processes)",
+    "8 (SIGKILL to all processes)",
+  ]);
 });

@@ -223,6 +223,16 @@ Deno.test("parseNeeds() takes a name a line; parseGiveUp() a number and a time",
   }
 });
 
+Deno.test("a service with a backoff of 0 is started again at once", () => {
+  const { story } = tell({
+    services: ["web"],
+    plans: { web: { backoff: 0 } },
+    programs: { web: { crashesAfter: [2] } },
+    signals: [TERM(20)],
+  });
+  assertEquals(story.filter((line) => line.includes("(web starts)")).length, 2, story.join("\n"));
+});
+
 Deno.test("a service that somebody wants down in its pause stays down", () => {
   const plan: Plan = { needs: [], readyBy: "time", backoff: 9, unhealthy: false, down: false };
   const end = { name: "web", status: 1, how: "itself", seconds: 0 } as const;

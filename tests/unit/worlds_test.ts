@@ -58,7 +58,7 @@ function makeWorld(random: () => number): World {
     services.filter(() => random() < 0.6).map((name, index, managed) => [name, {
       needs: managed.slice(0, index).filter(() => random() < 0.4), // No circles.
       readyBy: one("time", "check", "notification") as Plan["readyBy"],
-      backoff: one(undefined, 3),
+      backoff: one(undefined, 0, 3),
       giveUp: one(undefined, { ends: 2, seconds: 5 }),
       down: random() < 0.1,
     }]),
