@@ -35,7 +35,7 @@ import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/director
 import { type Environment, get, pathOf, toStrings, withVariables } from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
-import { DRAINING, RELAY, RELAYS, SERVICE_ENDED } from "./conventions.ts";
+import { DRAINING, RELAYS, SERVICE_ENDED } from "./conventions.ts";
 import { writeLastWords } from "./last_words.ts";
 import { beginToCount, countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";

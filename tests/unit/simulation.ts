@@ -76,12 +76,16 @@ interface Unit {
   upSince?: number;
   isWanted: boolean;
   starts: number;
+  startedAt: number;
   /** When it ends by itself, and when runsv starts it again. */
   crashesAt: number;
   startsAt: number;
   /** What `report_end` has written. */
   end?: Omit<End, "name">;
 }
+
+/** runsv starts a service no more often than once in so many seconds. */
+const RUNSV_SECONDS = 1;
 
 const NO_PLAN: Plan = { needs: [], readyBy: "time", unhealthy: false, down: false };
 
@@ -179,6 +183,7 @@ export function live(world: World): Told {
     behaviour: world.programs?.[name] ?? {},
     isWanted: plans[name].needs.length === 0 && !plans[name].down,
     starts: 0,
+    startedAt: -Infinity,
     crashesAt: Infinity,
     startsAt: Infinity,
   }));
@@ -190,7 +195,7 @@ export function live(world: World): Told {
   const startUnit = (unit: Unit) => {
     const { crashesAfter = [] } = unit.behaviour;
     const after = typeof crashesAfter === "number" ? crashesAfter : crashesAfter[unit.starts];
-    Object.assign(unit, { upSince: now, isWanted: true, startsAt: Infinity });
+    Object.assign(unit, { upSince: now, startedAt: now, isWanted: true, startsAt: Infinity });
     unit.starts++;
     unit.crashesAt = now + (after ?? Infinity);
     tell(`(${unit.name} starts)`);
@@ -200,7 +205,7 @@ export function live(world: World): Told {
     const isHeld = how === "down" || how === "itself" && (backoff ?? giveUp) !== undefined;
     unit.end = { status: how === "itself" ? status : 143, how, seconds: Math.floor(now - upSince) };
     unit.isWanted = !isHeld;
-    unit.startsAt = isHeld ? Infinity : Math.max(now, upSince + 1);
+    unit.startsAt = isHeld ? Infinity : Math.max(now, upSince + RUNSV_SECONDS);
     unit.upSince = undefined;
     unit.crashesAt = Infinity;
     tell(how === "down" ? `(${unit.name} is down)` : `(${unit.name} ends)`);
@@ -216,7 +221,9 @@ export function live(world: World): Told {
       const [, order, name] = orders.shift()!;
       const unit = unitOf(name);
       if (order === "up" && !isUp(unit)) startUnit(unit);
-      if (order === "down" && !isUp(unit)) unit.isWanted = false;
+      if (order === "down" && !isUp(unit)) {
+        Object.assign(unit, { isWanted: false, startsAt: Infinity });
+      }
       if (order === "unhealthy") {
         unit.end = { status: 1, how: "unhealthy", seconds: 0 };
         return true;
@@ -273,7 +280,10 @@ export function live(world: World): Told {
       }
       case "order": {
         const results = action.names.map((name) => {
-          startUnit(unitOf(name));
+          const unit = unitOf(name);
+          unit.isWanted = true;
+          unit.startsAt = Math.max(now, unit.startedAt + RUNSV_SECONDS);
+          if (unit.startsAt <= now) startUnit(unit);
           return { name, result: "up" as const };
         });
         return { now, type: "ordered", results };
