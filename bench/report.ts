@@ -195,7 +195,7 @@ export interface Target {
   reached?: boolean;
 }
 
-/** What issue 14 asks for, and what became of it. */
+/** The targets, and what became of them. */
 export function targets({ figures }: Results): Target[] {
   const value = (question: Question, subject: string, metric: string) =>
     figures[question]?.[subject]?.[metric]?.median;

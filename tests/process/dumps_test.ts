@@ -50,7 +50,7 @@ async function dump(env: Environment, shells = ["dash", "bash", "sh"]) {
   };
 }
 
-Deno.test("dash and bash get every value back from the dump as it was", async () => {
+Deno.test("dash and bash get every value back from the dump as it was (B6)", async () => {
   const env = {
     EMPTY: "",
     PLAIN: "a-b.c/d:e@f%g+h=i,j_k",

@@ -3,7 +3,7 @@ import { SIGNALS } from "../../posix/signals.ts";
 import { parseSeconds, readTimeouts } from "../../supervisor/timeouts.ts";
 import { live, type World } from "./simulation.ts";
 
-Deno.test("parseSeconds() understands seconds, fractions and units, and nothing else", () => {
+Deno.test("parseSeconds() understands seconds, fractions and units, and nothing else (B10)", () => {
   const good: [string, number][] = [["0", 0], ["5", 5], ["1.5", 1.5], [".5", 0.5], ["5s", 5]];
   for (const [text, seconds] of [...good, ["2m", 120], [" 5 \n", 5], ["1h", 3600]] as const) {
     assertEquals(parseSeconds(text), seconds, text);
