@@ -159,7 +159,7 @@ Deno.test("a key of one's own, and host keys that are made in the Dockerfile", a
     );
     assert(Number(bits) >= 3072, bits);
   });
-  await test.step("nothing but a key is asked for", async () => {
+  await test.step("nothing but a key is asked for (B32)", async () => {
     const talkative = SSH.replace("LogLevel=ERROR", "LogLevel=DEBUG");
     const { status, stderr } = await typed(
       `${talkative} -o PreferredAuthentications=none root@${address} true`,
