@@ -152,9 +152,9 @@ Deno.test("another user may write to a service's /dev/stdout by name, and the PA
 Deno.test("a relay costs less than 100 kB", async () => {
   await using container = await startContainer([], { options: ["-e", "SERVICE_LOGS=json"] });
   await container.booted();
-  await until(async () => (await container.sh("pgrep -xc relay || :")).trim() >= "4");
+  await until(async () => (await container.sh("pgrep -xc 'my_init relay' || :")).trim() >= "4");
   const sizes = await container.sh(
-    "for pid in $(pgrep -x relay); do awk '/^Private/ { sum += $2 } END { print sum }' /proc/$pid/smaps; done",
+    "for pid in $(pgrep -x 'my_init relay'); do awk '/^Private/ { sum += $2 } END { print sum }' /proc/$pid/smaps; done",
   );
   for (const size of sizes.trim().split("\n")) assert(Number(size) < 100, sizes);
 });
@@ -162,7 +162,7 @@ Deno.test("a relay costs less than 100 kB", async () => {
 Deno.test("without SERVICE_LOGS, or with raw, there is no relay and no name", async () => {
   for (const options of [[], ["-e", "SERVICE_LOGS=raw"], ["-e", "SERVICE_LOGS="]]) {
     const { stdout } = await runContainer(
-      ["my_init", "--quiet", "--", "sh", "-c", "echo hi; pgrep -x relay; true"],
+      ["my_init", "--quiet", "--", "sh", "-c", "echo hi; pgrep -x 'my_init relay'; true"],
       { options },
     );
     assertEquals(stdout, "hi\n");
