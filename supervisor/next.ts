@@ -295,12 +295,19 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
   const left = run.listed.processes.filter(isToEnd);
   if (left.length === 0) return undefined;
   if (run.now >= until) return { do: "begin", step: "kill" };
+  const sleeping = left.filter((process) => sleeps(process, left) && !run.ending[process.pid]);
+  if (sleeping.length > 0) return signal("kill", pidsOf(sleeping), [SIGNALS.SIGKILL]);
   const running = left.filter(({ pid }) => run.ending[pid]?.terminatedAt === undefined);
   if (running.length > 0) {
     const isAll = running.length === left.length;
     return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
   return listLater(run, REMAINING_POLL_SECONDS, { is: "waiting", until });
+}
+
+/** Whether this is a runsv with nothing left to do: its service ended within its first second, so it would sleep for one. */
+function sleeps({ pid, ours, service }: ProcessInfo, processes: readonly ProcessInfo[]): boolean {
+  return ours === true && service === 0 && processes.every(({ parent }) => parent !== pid);
 }
 
 /**

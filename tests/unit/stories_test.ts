@@ -325,3 +325,13 @@ Deno.test("a timeout that a startup script sets counts for the stop", () => {
   });
   assertEquals(seconds, 16);
 });
+
+Deno.test("a stop in the first second does not wait for the runsv of the service that ends last", () => {
+  const { seconds } = live({
+    services: ["log"],
+    last: ["log"],
+    programs: { log: { termTakes: 1, childless: "down" } },
+    signals: [[3, SIGNALS.SIGTERM]],
+  });
+  assert(seconds < 3.5, `${seconds}`);
+});
