@@ -295,7 +295,9 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
   const left = run.listed.processes.filter(isToEnd);
   if (left.length === 0) return undefined;
   if (run.now >= until) return { do: "begin", step: "kill" };
-  const sleeping = left.filter((process) => sleeps(process, left) && !run.ending[process.pid]);
+  const sleeping = left.filter((process) =>
+    sleeps(process, left) && run.ending[process.pid]?.killedAt === undefined
+  );
   if (sleeping.length > 0) return signal("kill", pidsOf(sleeping), [SIGNALS.SIGKILL]);
   const running = left.filter(({ pid }) => run.ending[pid]?.terminatedAt === undefined);
   if (running.length > 0) {
