@@ -239,7 +239,9 @@ Deno.test("sv finds the services wherever they are run, as docker exec and probe
         assertMatch(stdout, pattern, `${words.join(" ")}: ${status} ${stdout}${stderr}`);
         assertEquals(status, 0, `${words.join(" ")}: ${stdout}${stderr}`);
       };
-      await until(async () => (await container.exec("sv", "status", "web")).status === 0);
+      await until(async () =>
+        /run: web.*run: log/.test((await container.exec("sv", "status", "web")).stdout)
+      );
       await answers(/^run: web: \(pid \d+\) \d+s; run: log: /, "sv", "status", "web");
       await answers(/^run: \S+\/web\/?: .*; run: log: /, "sv", "status", "/etc/service/web/");
       await answers(/^run: \S+\/web: /m, "sh", "-c", "sv status /etc/service/*; sv check web");
