@@ -1,5 +1,5 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { listDirectory, lstat, readFile, stat, SystemError } from "../posix/libc.ts";
+import { attempt, listDirectory, lstat, readFile, stat } from "../posix/libc.ts";
 import { type Environment, get, pathOf } from "../env/environment.ts";
 import { SCRIPT_DIRECTORIES, SERVICES } from "../supervisor/conventions.ts";
 import { type Options } from "../supervisor/options.ts";
@@ -19,13 +19,10 @@ export function readImage(
 ): { image: Image; unread: ByteString[] } {
   const nodes: Record<ByteString, Node> = {};
   const unread: ByteString[] = [];
-  const attempt = <T>(path: ByteString, act: () => T): T | undefined => {
-    try {
-      return act();
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      unread.push(path);
-    }
+  const reading = <T>(path: ByteString, act: () => T): T | undefined => {
+    const result = attempt(act);
+    if (result === undefined) unread.push(path);
+    return result;
   };
   const look = (path: ByteString): Node | undefined => {
     if (nodes[path]) return nodes[path];
@@ -36,12 +33,12 @@ export function readImage(
   };
   const read = (path: ByteString) => {
     const node = look(path);
-    if (node?.type === "file") node.text = attempt(path, () => readText(path));
+    if (node?.type === "file") node.text = reading(path, () => readText(path));
   };
   const list = (directory: ByteString): ByteString[] => {
     const node = look(directory);
     if (node?.type !== "directory") return [];
-    node.names = attempt(directory, () => listDirectory(directory));
+    node.names = reading(directory, () => listDirectory(directory));
     const paths = (node.names ?? []).map((name) => `${directory}/${name}`);
     paths.forEach(look);
     return paths;
@@ -87,14 +84,7 @@ function readText(path: ByteString): ByteString {
 
 /** The names of users and groups, as long as the files are the only place where they are. */
 function readNames(): { users?: ByteString[]; groups?: ByteString[] } {
-  const lines = (path: ByteString) => {
-    try {
-      return readFile(path).split("\n");
-    } catch (error) {
-      if (error instanceof SystemError) return undefined;
-      throw error;
-    }
-  };
+  const lines = (path: ByteString) => attempt(() => readFile(path))?.split("\n");
   const sources = (lines("/etc/nsswitch.conf") ?? [])
     .filter((it) => /^\s*(passwd|group):/.test(it)).join(" ")
     .replace(/#.*|\[[^\]]*\]|(passwd|group):/g, " ").split(/\s+/).filter((it) => it !== "");

@@ -1,6 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { LONGEST_STRING } from "../posix/arguments.ts";
 import {
+  attempt,
   findGroup,
   findUser,
   identity,
@@ -218,16 +219,6 @@ function writePam(environment: Environment, hasServices: boolean): ByteString[] 
 
 /** PAM reads lines into a buffer of 1 kB on Ubuntu 16.04, and of 8 kB on newer bases. */
 function longestPamLine(): number {
-  const release = attempt(() => readFile("/etc/os-release", 10_000), []) ?? "";
+  const release = attempt(() => readFile("/etc/os-release", 10_000)) ?? "";
   return /^VERSION_ID="16\.04"$/m.test(release) ? 1000 : 8000;
-}
-
-/** Does something with files; an error of the system becomes a warning. */
-function attempt<T>(act: () => T, warnings: ByteString[]): T | undefined {
-  try {
-    return act();
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    warnings.push(error.message);
-  }
 }

@@ -162,6 +162,16 @@ export class SystemError extends Error {
   }
 }
 
+/** Does what the system may refuse: then the result is undefined, and the reason becomes one of the warnings. */
+export function attempt<T>(act: () => T, warnings: ByteString[] = []): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    warnings.push(error.message);
+  }
+}
+
 // ---------------------------------------------------------------------------------------------- memory
 
 const errnoLocation = c.__errno_location();
@@ -226,7 +236,8 @@ export function releaseCode(): void {
 /** Only what is never changed: the first mappings of our file, up to the code. What the loader has changed lies behind it. */
 function findCode(): [bigint, bigint][] {
   const program = readLink("/proc/self/exe");
-  const ours = readMaps().split("\n").flatMap((line) => {
+  const maps = attempt(() => readFile("/proc/self/maps")) ?? ""; // Without them we keep it.
+  const ours = maps.split("\n").flatMap((line) => {
     const [, from, to, access, path] = line.match(/^(\w+)-(\w+) (\S+) \S+ \S+ \S+ +(.*)$/) ?? [];
     const [start, end] = [BigInt(`0x${from ?? 0}`), BigInt(`0x${to ?? 0}`)];
     return path !== undefined && path === program ? [{ start, length: end - start, access }] : [];
@@ -235,14 +246,6 @@ function findCode(): [bigint, bigint][] {
   return upToCode.every(({ access }) => !access.includes("w"))
     ? upToCode.map(({ start, length }) => [start, length])
     : [];
-}
-
-function readMaps(): ByteString {
-  try {
-    return readFile("/proc/self/maps");
-  } catch {
-    return ""; // Then we keep it.
-  }
 }
 
 // ------------------------------------------------------------------------------------------- processes
@@ -363,16 +366,14 @@ export function startAgain(
   const isWritten = Number(c.write(file, note, BigInt(note.length))) === note.length;
   const given = c.fcntl(file, F_DUPFD, number); // Another one if that is taken.
   c.close(file);
-  try {
+  attempt(() => {
     const [argv, envp] = ["cmdline", "environ"].map((it) =>
       readFile(`/proc/self/${it}`).split("\0").slice(0, -1)
     );
     const isReadable = given === number && readOpenFile(number) === fromBytes(note);
     for (const file of kept) c.fcntl(file, F_SETFD, 0);
     if (isWritten && isReadable) exec(path, argv, envp);
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-  }
+  });
   keepToOurselves(kept);
   if (given >= 0) c.close(given);
 }
@@ -386,12 +387,7 @@ const F_SETFD = 2, FD_CLOEXEC = 1;
 
 /** Reads an open file from its beginning; undefined when it cannot be read. */
 export function readOpenFile(number: number): ByteString | undefined {
-  try {
-    return readFile(`/proc/self/fd/${number}`);
-  } catch (error) {
-    if (error instanceof SystemError) return undefined;
-    throw error;
-  }
+  return attempt(() => readFile(`/proc/self/fd/${number}`));
 }
 
 /** close(2) */

@@ -1,6 +1,6 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { findMemoryFiles, type MemoryFiles, parseKills, parseLimit } from "../posix/cgroup.ts";
-import { readFile, SystemError } from "../posix/libc.ts";
+import { attempt, readFile } from "../posix/libc.ts";
 
 /** What is known of processes that were killed for lack of memory. */
 export interface Memory extends MemoryFiles {
@@ -33,10 +33,5 @@ export function countKills({ counter, limit, kills: before }: Memory): Kills | u
 }
 
 function read(path: ByteString): ByteString {
-  try {
-    return readFile(path);
-  } catch (error) {
-    if (error instanceof SystemError) return "";
-    throw error;
-  }
+  return attempt(() => readFile(path)) ?? "";
 }

@@ -1,5 +1,6 @@
 import { type ByteString } from "../posix/bytes.ts";
 import {
+  attempt,
   identity,
   listDirectory,
   lockDirectory,
@@ -73,14 +74,12 @@ function isPrivate(path: ByteString): boolean {
 }
 
 function removeLeftovers(place: ByteString): void {
-  try {
+  attempt(() => {
     const leftovers = listDirectory(place).filter((name) => name.startsWith(PREFIX))
       .map((name) => `${place}/${name}`)
       .filter((path) => isPrivate(path) && lockDirectory(path) !== undefined);
     leftovers.forEach(remove);
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-  }
+  });
 }
 
 /** Removes a file, a link, or a directory with all that is in it. */

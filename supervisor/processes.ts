@@ -1,5 +1,6 @@
 import { type ByteString, fromBytes } from "../posix/bytes.ts";
 import {
+  attempt,
   getpid,
   identity,
   kill,
@@ -9,7 +10,6 @@ import {
   readLink,
   readRegularFile,
   stat,
-  SystemError,
 } from "../posix/libc.ts";
 
 /** A running process, as `/proc` shows it. proc(5) */
@@ -109,12 +109,7 @@ function serviceOf(pid: number): number | undefined {
 
 /** Reads a file of a process; an empty text when it has ended meanwhile. */
 function read(file: () => ByteString): ByteString {
-  try {
-    return file();
-  } catch (error) {
-    if (error instanceof SystemError) return "";
-    throw error;
-  }
+  return attempt(file) ?? "";
 }
 
 /** A text without control characters, which could change a terminal or begin a new line. */

@@ -1,5 +1,5 @@
 import { type ByteString, toBytes } from "../posix/bytes.ts";
-import { readRegularFile, stat, SystemError, unlink, writeToPipe } from "../posix/libc.ts";
+import { attempt, readRegularFile, stat, unlink, writeToPipe } from "../posix/libc.ts";
 import { type End, type Ordered, type ServiceStatus } from "./service.ts";
 
 // What runsv and our own programs leave in a service's directory `supervise`. `place` is the service's directory, as
@@ -88,10 +88,5 @@ function readStatus(place: ByteString): Status | undefined {
 
 /** The beginning of a file; nothing when it cannot be read. */
 function read(file: ByteString, limit: number): ByteString {
-  try {
-    return readRegularFile(file, limit);
-  } catch (error) {
-    if (error instanceof SystemError) return "";
-    throw error;
-  }
+  return attempt(() => readRegularFile(file, limit)) ?? "";
 }

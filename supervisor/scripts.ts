@@ -1,5 +1,5 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { listDirectory, mayExecute, stat, SystemError } from "../posix/libc.ts";
+import { attempt, listDirectory, mayExecute, stat } from "../posix/libc.ts";
 import { type Environment, get } from "../env/environment.ts";
 import { ENABLE_INSECURE_KEY, SCRIPT_DIRECTORIES } from "./conventions.ts";
 import { type Options } from "./options.ts";
@@ -33,14 +33,9 @@ export function findScripts(stage: Stage, options: Options, environment: Environ
 
 function executables(directory: ByteString, warnings: ByteString[]): ByteString[] {
   if (stat(directory)?.type !== "directory") return [];
-  try {
-    const names = listDirectory(directory).filter((name) => !name.startsWith("."));
-    return names.flatMap((name) => executable(`${directory}/${name}`, warnings));
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    warnings.push(error.message);
-    return [];
-  }
+  const names = attempt(() => listDirectory(directory), warnings) ?? [];
+  return names.filter((name) => !name.startsWith("."))
+    .flatMap((name) => executable(`${directory}/${name}`, warnings));
 }
 
 function executable(path: ByteString, warnings: ByteString[]): ByteString[] {

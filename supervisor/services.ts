@@ -1,6 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Environment } from "../env/environment.ts";
 import {
+  attempt,
   createFile,
   listDirectory,
   lstat,
@@ -78,25 +79,16 @@ const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
  */
 export function prepareServices(environment: Environment, wantsAllReady: boolean): Services {
   const warnings: ByteString[] = [];
-  const attempt = (act: () => void) => {
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      warnings.push(error.message);
-    }
-  };
-  let names: readonly ByteString[] = [];
-  if (isDirectory(SERVICES)) attempt(() => names = listServices());
+  let names = isDirectory(SERVICES) ? attempt(listServices, warnings) ?? [] : [];
   const { switches, warnings: ofSwitches } = readSwitches(environment, names);
   warnings.push(...ofSwitches);
   const has = (file: ByteString) => names.filter((name) => stat(`${SERVICES}/${name}/${file}`));
   const [critical, last] = [has("critical"), has("stop_last")];
   const timeouts: Record<ByteString, number> = Object.create(null);
   for (const name of has(TIMEOUT_FILE)) {
-    attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`));
+    attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`), warnings);
   }
-  let plans = readPlans(names, switches, wantsAllReady, attempt);
+  let plans = readPlans(names, switches, wantsAllReady, warnings);
   const fault = findFault(plans, names);
   if (fault !== undefined) {
     return { directory: SERVICES, timeouts, critical, last, plans, warnings, fault };
@@ -129,17 +121,20 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   } else if (directory !== SERVICES) {
     for (const name of names) {
       const [own, place] = [`${SERVICES}/${name}`, `${directory}/${name}`];
-      attempt(() => moved.includes(name) ? copyAsLinks(own, place) : makeLink(own, place));
+      attempt(
+        () => moved.includes(name) ? copyAsLinks(own, place) : makeLink(own, place),
+        warnings,
+      );
     }
     makeOld(directory); // runsvdir waits until a directory is a second old.
     warnings.push(`Cannot write below ${SERVICES}: running ${moved.join(", ")} from ${directory}`);
   }
   for (const name of names) {
     const place = `${directory}/${name}`;
-    if (waits(place)) attempt(() => unlink(`${place}/down`));
-    attempt(() => apply(switches[name], place));
-    if (reporting.includes(name) || reportsEnd(place)) attempt(() => reportEnd(place));
-    if (plans[name]) attempt(() => prepare(plans[name], place));
+    if (waits(place)) attempt(() => unlink(`${place}/down`), warnings);
+    attempt(() => apply(switches[name], place), warnings);
+    if (reporting.includes(name) || reportsEnd(place)) attempt(() => reportEnd(place), warnings);
+    if (plans[name]) attempt(() => prepare(plans[name], place), warnings);
   }
   return { directory, lock: moveTo?.lock, timeouts, critical, last, plans, warnings };
 }
@@ -149,13 +144,11 @@ function readPlans(
   names: readonly ByteString[],
   switches: Readonly<Record<ByteString, Switch>>,
   wantsAllReady: boolean,
-  attempt: (act: () => void) => void,
+  warnings: ByteString[],
 ): Plans {
   const read = (name: ByteString, file: ByteString): ByteString | undefined => {
-    let text: ByteString | undefined;
     const path = `${SERVICES}/${name}/${file}`;
-    if (stat(path)) attempt(() => text = readFile(path, 65536));
-    return text;
+    return stat(path) && attempt(() => readFile(path, 65536), warnings);
   };
   const parse = <T>(
     name: ByteString,
@@ -166,9 +159,7 @@ function readPlans(
     const text = read(name, file);
     const value = text === undefined ? undefined : parser(text);
     if (text === undefined || value !== undefined) return value;
-    attempt(() => {
-      throw new SystemError(`Ignoring ${SERVICES}/${name}/${file}`, advice);
-    });
+    warnings.push(`Ignoring ${SERVICES}/${name}/${file}: ${advice}`);
   };
   const planOf = (name: ByteString): Plan => {
     const own = `${SERVICES}/${name}`;
@@ -198,13 +189,7 @@ function readPlans(
 /** Whether a service has a `down` of ours; in a moved one it may be a link to one that an earlier start has left. */
 function waits(service: ByteString): boolean {
   const down = `${service}/down`;
-  if (stat(down)?.type !== "file") return false;
-  try {
-    return readFile(down, WAITS.length) === WAITS;
-  } catch (error) {
-    if (error instanceof SystemError) return false; // Others may have made it so that we cannot read it.
-    throw error;
-  }
+  return stat(down)?.type === "file" && attempt(() => readFile(down, WAITS.length)) === WAITS;
 }
 
 /** Makes a service wait for what it needs, and clears what is left of an earlier start. */
