@@ -110,13 +110,17 @@ function wholeImages({ ours, previous }: Images, command: string[] = []): Record
   return { my_init: { image: ours, command }, "my_init 1.0.0": { image: previous, command } };
 }
 
-async function measureMemory(images: Images, { runs }: Plan, tell: Tell): Promise<Figures> {
-  const subjects: Record<string, Subject> = {
-    bare: { image: images.peers, command: sleep },
+function idleContainers(images: Images, bare: string[]): Record<string, Subject> {
+  return {
+    bare: { image: images.peers, command: bare },
     ...wholeImages(images),
     ...commands(images, sleep),
     ...supervisors(images, 1),
   };
+}
+
+async function measureMemory(images: Images, { runs }: Plan, tell: Tell): Promise<Figures> {
+  const subjects = idleContainers(images, sleep);
   const samples = new Samples();
   for (let round = 1; round <= runs.memory; round++) {
     tell(`round ${round} of ${runs.memory}`);
@@ -163,12 +167,7 @@ async function measureStart(images: Images, { runs }: Plan, tell: Tell): Promise
 
 async function measureStop(images: Images, { runs }: Plan, tell: Tell): Promise<Figures> {
   const endsOnTerm = "trap 'exit 0' TERM; sleep 1000000 & wait";
-  const subjects: Record<string, Subject> = {
-    bare: { image: images.peers, command: ["sh", "-c", endsOnTerm] },
-    ...wholeImages(images),
-    ...commands(images, sleep),
-    ...supervisors(images, 1),
-  };
+  const subjects = idleContainers(images, ["sh", "-c", endsOnTerm]);
   const samples = new Samples();
   for (let round = 1; round <= runs.stop; round++) {
     tell(`round ${round} of ${runs.stop}`);

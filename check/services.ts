@@ -1,5 +1,6 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { SERVICES } from "../supervisor/conventions.ts";
+import { findCycles } from "../supervisor/plans.ts";
 import { parseSeconds } from "../supervisor/timeouts.ts";
 import { baseName, identify } from "./commands.ts";
 import { goesToBackground, ignoresTerm } from "./daemons.ts";
@@ -221,23 +222,13 @@ function checkNeeds(image: Image, services: readonly Entry[]): Problem[] {
       problems.push({ kind: "unknownNeed", ...it, meant: nearest(it.name, names) });
     }
   }
-  return [...problems, ...findCycles(needs)];
-}
-
-/** Finds each cycle once, beginning with its first name. */
-function findCycles(needs: ReadonlyMap<ByteString, readonly Need[]>): Problem[] {
-  const problems: Problem[] = [];
-  const seen = new Set<ByteString>();
-  const visit = (name: ByteString, path: readonly ByteString[]) => {
-    for (const need of needs.get(name) ?? []) {
-      const at = path.indexOf(need.name);
-      if (at >= 0) {
-        const { file, line } = need;
-        problems.push({ kind: "cycle", file, line, names: [...path.slice(at), need.name] });
-      } else if (!seen.has(need.name)) visit(need.name, [...path, need.name]);
-    }
-    seen.add(name);
-  };
-  for (const name of needs.keys()) if (!seen.has(name)) visit(name, [name]);
-  return problems;
+  return [
+    ...problems,
+    ...findCycles(needs).map(({ names, last: { file, line } }): Problem => ({
+      kind: "cycle",
+      file,
+      line,
+      names,
+    })),
+  ];
 }

@@ -214,12 +214,13 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
   );
   if (isForking && run.now < since + SLEEP_SECONDS) return listLater(run, FORK_POLL_SECONDS);
   if (waiting.length === 0) return undefined;
-  const parents = new Set(listed.processes.map(({ parent }) => parent));
   const unreachable = new Set(pidsOf(listed.processes.filter(({ reachable }) => !reachable)));
   const terminatedAt = (pid: number) => run.ending[pid]?.terminatedAt ?? run.now;
-  const idle = waiting.filter(({ pid, service }) =>
-    (service === 0 && !parents.has(pid) || unreachable.has(service ?? 0)) &&
-    run.ending[pid]?.killedAt === undefined && terminatedAt(pid) + IDLE_SECONDS <= run.now
+  const done = idleOf(listed.processes);
+  const idle = waiting.filter((runsv) =>
+    (done.has(runsv) || unreachable.has(runsv.service ?? 0)) &&
+    run.ending[runsv.pid]?.killedAt === undefined &&
+    terminatedAt(runsv.pid) + IDLE_SECONDS <= run.now
   );
   if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
   const isYoung = waiting.some(({ pid }) => run.now < terminatedAt(pid) + SLEEP_SECONDS);
@@ -234,6 +235,12 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
 function shareOf(name: ByteString, plans: Plans): number {
   const turn = heightOf(name, plans) + 1;
   return turn / (turn + depthOf(name, plans));
+}
+
+/** The runsvs with nothing left to do: service and log have ended, and they end, too, or sleep for a second before it. */
+function idleOf(processes: readonly ProcessInfo[]): Set<ProcessInfo> {
+  const parents = new Set(processes.map(({ parent }) => parent));
+  return new Set(processes.filter(({ pid, service }) => service === 0 && !parents.has(pid)));
 }
 
 /**
@@ -295,21 +302,14 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
   const left = run.listed.processes.filter(isToEnd);
   if (left.length === 0) return undefined;
   if (run.now >= until) return { do: "begin", step: "kill" };
-  const sleeping = left.filter((process) =>
-    sleeps(process, left) && run.ending[process.pid]?.killedAt === undefined
-  );
-  if (sleeping.length > 0) return signal("kill", pidsOf(sleeping), [SIGNALS.SIGKILL]);
+  const idle = [...idleOf(left)].filter(({ pid }) => run.ending[pid]?.killedAt === undefined);
+  if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
   const running = left.filter(({ pid }) => run.ending[pid]?.terminatedAt === undefined);
   if (running.length > 0) {
     const isAll = running.length === left.length;
     return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
   return listLater(run, REMAINING_POLL_SECONDS, { is: "waiting", until });
-}
-
-/** Whether this is a runsv with nothing left to do: its service ended within its first second, so it would sleep for one. */
-function sleeps({ pid, ours, service }: ProcessInfo, processes: readonly ProcessInfo[]): boolean {
-  return ours === true && service === 0 && processes.every(({ parent }) => parent !== pid);
 }
 
 /**

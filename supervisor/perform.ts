@@ -259,8 +259,8 @@ function withRelay(program: Program, name: ByteString, environment: Environment)
 function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
   if (purpose.kind === "runit" || purpose.kind === "check") {
     const own = forServices(environment, dockersHome()), path = get(own, "PATH");
-    const isPlain = !hasRelays(environment) || path === undefined;
-    return isPlain ? own : withVariables(own, [["PATH", `${RELAYS}:${path}`]]);
+    const hasOurs = purpose.kind === "runit" && hasRelays(environment) && path !== undefined;
+    return hasOurs ? withVariables(own, [["PATH", `${RELAYS}:${path}`]]) : own;
   }
   if (purpose.kind !== "script") return environment;
   const stage = { startup: "startup", preShutdown: "pre_shutdown", postShutdown: "post_shutdown" };

@@ -36,7 +36,7 @@ export function parseGiveUp(text: ByteString): Plan["giveUp"] {
 
 /**
  * What makes it impossible to start the services in the order that their `needs` ask for: a name that nothing has, or a
- * circle. One line; nothing when all is well.
+ * cycle. One line; undefined when all is well.
  *
  * @param names all services
  */
@@ -48,28 +48,34 @@ export function findFault(plans: Plans, names: readonly ByteString[]): ByteStrin
         `correct ${SERVICES}/${name}/needs`;
     }
   }
-  const circle = findCircle(plans);
-  return circle &&
-    `Services wait for each other: ${circle.join(" needs ")}; correct their files needs`;
+  const needs = Object.entries(plans).map(([name, plan]) =>
+    [name, plan.needs.map((name) => ({ name }))] as const
+  );
+  const [cycle] = findCycles(new Map(needs));
+  return cycle &&
+    `Services wait for each other: ${cycle.names.join(" needs ")}; correct their files needs`;
 }
 
-function findCircle(plans: Plans): ByteString[] | undefined {
-  const safe = new Set<ByteString>();
-  const follow = (path: readonly ByteString[]): ByteString[] | undefined => {
-    const last = path.at(-1)!;
-    if (safe.has(last)) return undefined;
-    const start = path.indexOf(last);
-    if (start < path.length - 1) return path.slice(start);
-    for (const needed of plans[last]?.needs ?? []) {
-      const circle = follow([...path, needed]);
-      if (circle) return circle;
+/**
+ * Finds each cycle once, beginning with its first name. `last` is the need that closes it.
+ *
+ * @param needs what each service needs
+ */
+export function findCycles<T extends { name: ByteString }>(
+  needs: ReadonlyMap<ByteString, readonly T[]>,
+): { names: ByteString[]; last: T }[] {
+  const cycles: { names: ByteString[]; last: T }[] = [];
+  const seen = new Set<ByteString>();
+  const visit = (name: ByteString, path: readonly ByteString[]) => {
+    for (const need of needs.get(name) ?? []) {
+      const at = path.indexOf(need.name);
+      if (at >= 0) cycles.push({ names: [...path.slice(at), need.name], last: need });
+      else if (!seen.has(need.name)) visit(need.name, [...path, need.name]);
     }
-    safe.add(last);
+    seen.add(name);
   };
-  for (const name of Object.keys(plans)) {
-    const circle = follow([name]);
-    if (circle) return circle;
-  }
+  for (const name of needs.keys()) if (!seen.has(name)) visit(name, [name]);
+  return cycles;
 }
 
 /** Whether we decide when a service is started again; otherwise runsv does so at once. */
