@@ -189,6 +189,17 @@ Deno.test("a drain comes before all other steps of a stop, and a second signal c
   assertEquals(ended.seconds, 2); // Nobody sends requests to a command that has ended.
 });
 
+Deno.test("during a drain a service that has crashed is started again after its pause", () => {
+  const { story } = tell({
+    environment: [["DRAIN_SECONDS", "5"]],
+    services: ["web"],
+    plans: { web: { backoff: 3 } },
+    programs: { web: { crashesAfter: [11] } },
+    signals: [TERM(10)],
+  });
+  assertEquals(story.filter((line) => line.includes("(web starts)")).length, 2, story.join("\n"));
+});
+
 Deno.test("a cycle, and a name that nothing has, are one line and status 1", () => {
   const unknown = tell({ services: ["web"], plans: { web: { needs: ["dbb"] } } });
   assertEquals(unknown.status, 1);

@@ -58,8 +58,8 @@ export interface Behaviour {
   unkillable?: boolean;
   /** Starts so many other processes upon SIGTERM, which do the same until there are none. */
   forks?: number;
-  /** A runsv without a process: its service has ended for good, or its `finish` is still to be started. */
-  childless?: "down" | "before finish";
+  /** A runsv without a process: its service has ended for good, at once or by SIGTERM, or its `finish` is still to be started. */
+  childless?: "down" | "down by SIGTERM" | "before finish";
   /** Cannot be started. */
   cannotStart?: 126 | 127;
   /** Of a service with a plan: it is ready so many seconds after its start; without it at once. */
@@ -422,11 +422,13 @@ function isWaitedFor({ managed, options: { waitReady }, main }: Run): boolean {
 
 /** A runsv and what it looks after; other processes alone. */
 function withService(one: Living, units: readonly Unit[]): ProcessInfo[] {
-  const { behaviour: { childless }, endsAt: _, status: _status, reaped: _reaped, ...info } = one;
+  const { behaviour: { childless }, endsAt, status: _status, reaped: _reaped, ...info } = one;
   if (info.program !== "runsv") return [info];
   const isDown = units.some(({ name, upSince }) => name === one.name && upSince === undefined);
   if (isDown) return [{ ...info, service: 0 }];
-  if (childless) return [{ ...info, service: childless === "down" ? 0 : 999 }];
+  const isDone = childless === "down" || childless === "down by SIGTERM" && endsAt < Infinity;
+  if (isDone) return [{ ...info, service: 0 }];
+  if (childless === "before finish") return [{ ...info, service: 999 }];
   const pid = 1000 + info.pid;
   return [
     { ...info, service: pid },

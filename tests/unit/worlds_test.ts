@@ -48,7 +48,7 @@ function makeWorld(random: () => number): World {
     ...Object.values(scripts).flat().map((name) => [name.slice(1), script()]),
     ...services.map((name) => [name, {
       ...behaviour(),
-      childless: one(undefined, undefined, "down", "before finish"),
+      childless: one(undefined, undefined, "down", "down by SIGTERM", "before finish"),
     }]),
     ...others.map((name) => [name, behaviour()]),
     ["main", behaviour()],
