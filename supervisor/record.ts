@@ -166,12 +166,14 @@ function recordEnd(before: Run, end: End & { critical: boolean }): Run {
 /** Services that were terminated, and whose runsv is not listed any longer, are down. */
 function withoutGone(run: Run): Run {
   if (run.stop?.step !== "services" || !run.listed) return run;
+  const stopping = Object.keys(run.managed).filter((name) =>
+    run.managed[name].state === "stopping"
+  );
+  if (stopping.length === 0) return run;
   const there = new Set(
     run.listed.processes.map(({ program, name }) => program === "runsv" && name),
   );
-  const gone = Object.keys(run.managed).filter((name) =>
-    run.managed[name].state === "stopping" && !there.has(name)
-  );
+  const gone = stopping.filter((name) => !there.has(name));
   return gone.reduce((run, name) => happen(run, name, { type: "gone" }), run);
 }
 
