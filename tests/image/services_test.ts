@@ -274,7 +274,9 @@ Deno.test("services of two containers that share /dev/shm, as in a pod, do not m
     assertMatch((await container.exec("sv", "restart", "web")).stdout, /^ok: run: web: /);
   }
   await two.restart();
-  await until(async () => (await two.logs()).stdout === "service of two\n".repeat(3));
+  let log = "";
+  const hasStarted = async () => (log = (await two.logs()).stdout) === "service of two\n".repeat(3);
+  await until(hasStarted, 10, () => `three starts in: ${log}`);
   assertEquals(await one.sh("ls -d /dev/shm/my_init.* | wc -l"), "2\n", "a leftover is removed");
   assertMatch((await one.exec("sv", "status", "web")).stdout, /^run: web: /);
 });
