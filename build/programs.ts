@@ -45,6 +45,9 @@ const compileFlags = [
   v8Flags,
 ];
 
+/** When main.js was modified, in seconds since 1970: it is in the program, so that it must be the same in each build. */
+const modified = 0;
+
 if (import.meta.main) {
   await runTool(async () => {
     const { options: { target = thisMachine } } = readCommandLine(usage, { options: ["target"] });
@@ -67,7 +70,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const code = await bundle("main.ts");
   const flags = ["--target", target, ...permissions(target)];
   const inputs = await sha256(
-    new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, code])),
+    new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, modified, code])),
   );
   const stamp = join(outputs, ".inputs");
   const folders = target === thisMachine ? [outputs, join(projectFolder, "dist")] : [outputs];
@@ -125,6 +128,7 @@ async function compile({ code, denort, flags, folder, output }: {
 }): Promise<void> {
   const [source, base] = ["main.js", "denort"].map((it) => join(folder, it));
   await Deno.writeTextFile(source, code);
+  await Deno.utime(source, modified, modified);
   await Deno.writeFile(base, denort, { mode: 0o755 });
   const result =
     await $`${Deno.execPath()} compile ${compileFlags} ${flags} --output ${output} ${source}`
