@@ -21,6 +21,8 @@ import {
 } from "./project.ts";
 import { buildImage } from "./image.ts";
 
+const programsReference = `pkg:generic/baseimage-programs@${version}`;
+
 const usage = `Usage: deno task sbom
 
 Prints what the image that \`make build\` makes consists of (SBOM), as CycloneDX has it:
@@ -81,8 +83,6 @@ export async function listImage(image: string, target: Target): Promise<Bom> {
   bom.dependencies.find(({ ref }) => ref === root)!.dependsOn!.push(programsReference);
   return bom;
 }
-
-const programsReference = `pkg:generic/baseimage-programs@${version}`;
 
 /** my_init and setuser, which are one file: Deno's base binary and our code. npm's packages only build and test them. */
 async function listPrograms(target: Target): Promise<Pick<Bom, "components" | "dependencies">> {
