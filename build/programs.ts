@@ -9,6 +9,7 @@ import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addNativeCode } from "../native/elf.ts";
+import { writeManual } from "./manual.ts";
 import {
   Problem,
   projectFolder,
@@ -67,6 +68,7 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const denort = addNativeCode(await readDenort(target));
   const denortHash = await sha256(denort);
   await Deno.mkdir(outputs, { recursive: true });
+  await writeManual(version);
   const code = await bundle("main.ts");
   const flags = ["--target", target, ...permissions(target)];
   const inputs = await sha256(

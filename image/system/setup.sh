@@ -37,3 +37,5 @@ ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
 sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n || true; fi/' /root/.profile
 
 mkdir -p /etc/my_init.d /etc/my_init.pre_shutdown.d /etc/my_init.post_shutdown.d
+
+for name in setuser healthy install_clean; do ln -s my_init "/usr/share/bash-completion/completions/$name"; done
