@@ -36,6 +36,7 @@ import { type Environment, get, pathOf, toStrings, withVariables } from "../env/
 import { forServices } from "../env/policy.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { DRAINING, RELAYS, SERVICE_ENDED } from "./conventions.ts";
+import { readUmask } from "./identity.ts";
 import { writeLastWords } from "./last_words.ts";
 import { beginToCount, countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";
@@ -212,6 +213,7 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
       // What is on standard input is for the main command.
       noInput: purpose.kind === "runit" || purpose.kind === "check" ||
         purpose.kind === "script" && !isInteractive,
+      umask: readUmask(run.environment),
     });
     if (foreground) {
       giveTerminal(pid);

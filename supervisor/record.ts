@@ -9,6 +9,7 @@ import {
   type Suspension,
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
+import { faultIn } from "./identity.ts";
 import { type Stage } from "./scripts.ts";
 import { type End, type Happening, newService, transition } from "./service.ts";
 import {
@@ -46,7 +47,9 @@ export function record(before: Run, event: Event): Run {
       return { ...run, messages: [] };
     case "environment": {
       const { environment, unwritten } = event;
-      return { ...run, environment, unwritten, directory: "current" };
+      const read: Run = { ...run, environment, unwritten, directory: "current" };
+      const fault = run.stop ? undefined : faultIn(environment);
+      return fault === undefined ? read : abort(say(read, [faultOf(fault)]), { status: 1 });
     }
     case "scripts":
       return withScripts(run, event.stage, event.scripts.paths);
