@@ -26,6 +26,7 @@ RUN machine=${TARGETARCH:-amd64}; \
 # After the system, because they change most often. my_init and setuser are one file (hard links); one COPY keeps that.
 # BuildKit first looks for all files that COPY names, but patterns may match nothing: so it comes to the message above.
 COPY dist*/${TARGETARCH:-amd64}* /sbin/
+COPY dist*/man* /usr/share/man/
 
 ENV DEBIAN_FRONTEND=teletype \
     LANG=en_US.UTF-8 \

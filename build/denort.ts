@@ -38,7 +38,7 @@ export async function readDenort(target: Target): Promise<Uint8Array> {
   return await withFolder((folder) => fetchDenort(target, pinned, folder, file));
 }
 
-async function readPin(target: Target): Promise<string> {
+export async function readPin(target: Target): Promise<string> {
   const file = "build/pinned";
   const start = `denort ${targets[target].machine} ${version} `;
   const lines = (await Deno.readTextFile(join(projectFolder, file))).split("\n");

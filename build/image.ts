@@ -136,7 +136,9 @@ async function hashInputs(others: string[]): Promise<string> {
   const files = ["Dockerfile", ".dockerignore", `dist/${architecture}/.inputs`].map((it) =>
     join(projectFolder, it)
   );
-  for await (const { path } of walk(join(projectFolder, "image"))) files.push(path);
+  for (const folder of ["image", "dist/man"]) {
+    for await (const { path } of walk(join(projectFolder, folder))) files.push(path);
+  }
   const lines = await Promise.all(files.sort().map(describe));
   return await sha256(new TextEncoder().encode(JSON.stringify([lines, others])));
 }

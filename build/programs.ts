@@ -9,6 +9,7 @@ import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addNativeCode } from "../native/elf.ts";
+import { writeManual } from "./manual.ts";
 import {
   Problem,
   projectFolder,
@@ -45,6 +46,9 @@ const compileFlags = [
   v8Flags,
 ];
 
+/** When main.js was modified, in seconds since 1970: it is in the program, so that it must be the same in each build. */
+const modified = 0;
+
 if (import.meta.main) {
   await runTool(async () => {
     const { options: { target = thisMachine } } = readCommandLine(usage, { options: ["target"] });
@@ -64,10 +68,11 @@ export async function build(target: Target = thisMachine): Promise<void> {
   const denort = addNativeCode(await readDenort(target));
   const denortHash = await sha256(denort);
   await Deno.mkdir(outputs, { recursive: true });
+  await writeManual(version);
   const code = await bundle("main.ts");
   const flags = ["--target", target, ...permissions(target)];
   const inputs = await sha256(
-    new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, code])),
+    new TextEncoder().encode(JSON.stringify([denortHash, compileFlags, flags, modified, code])),
   );
   const stamp = join(outputs, ".inputs");
   const folders = target === thisMachine ? [outputs, join(projectFolder, "dist")] : [outputs];
@@ -125,6 +130,7 @@ async function compile({ code, denort, flags, folder, output }: {
 }): Promise<void> {
   const [source, base] = ["main.js", "denort"].map((it) => join(folder, it));
   await Deno.writeTextFile(source, code);
+  await Deno.utime(source, modified, modified);
   await Deno.writeFile(base, denort, { mode: 0o755 });
   const result =
     await $`${Deno.execPath()} compile ${compileFlags} ${flags} --output ${output} ${source}`

@@ -9,6 +9,7 @@ const tools = [
   "build/image.ts",
   "tests/run.ts",
   "build/run.ts",
+  "build/sbom.ts",
   "bench/bench.ts",
 ];
 

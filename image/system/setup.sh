@@ -18,7 +18,8 @@ else
   sed -i 's/^# *\(en_US.UTF-8 UTF-8\)/\1/' /etc/locale.gen
   locale-gen
 fi
-update-locale LANG=en_US.UTF-8 LC_CTYPE=en_US.UTF-8
+# Perl's order of lines is another each time, unless it is told not to be.
+PERL_HASH_SEED=0 PERL_PERTURB_KEYS=0 update-locale LANG=en_US.UTF-8 LC_CTYPE=en_US.UTF-8
 
 # The environment: my_init fills these; members of docker_env may read them.
 groupadd --gid 8377 docker_env
@@ -36,3 +37,5 @@ ln -s /etc/container_environment.sh /etc/profile.d/container_environment.sh
 sed -i 's/^mesg n.*/if [ -t 0 ]; then mesg n || true; fi/' /root/.profile
 
 mkdir -p /etc/my_init.d /etc/my_init.pre_shutdown.d /etc/my_init.post_shutdown.d
+
+for name in setuser healthy install_clean; do ln -s my_init "/usr/share/bash-completion/completions/$name"; done

@@ -1,0 +1,41 @@
+// Two builds of the programs from the same sources
+import $ from "@david/dax";
+import { assertEquals } from "@std/assert";
+import { copy } from "@std/fs";
+import { join } from "@std/path";
+import { readDenort } from "./denort.ts";
+import { type Target, targets } from "./permissions.ts";
+import { cacheFolder, projectFolder, sha256 } from "./project.ts";
+
+/** Builds the programs in a copy of the project in the folder. Returns the checksum of what is built. */
+async function buildIn(folder: string, denort: string, target: Target): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  for (const it of ["deno.json", "deno.lock", "main.ts", "init.ts", "setuser.ts"]) {
+    await Deno.copyFile(join(projectFolder, it), join(folder, it));
+  }
+  for (const it of ["build", "check", "env", "native", "posix", "supervisor"]) {
+    await copy(join(projectFolder, it), join(folder, it));
+  }
+  await $`${Deno.execPath()} run -A build/programs.ts --target ${target}`.cwd(folder)
+    .env({ DENORT_BIN: denort, DENO_DIR: join(cacheFolder, "deno") }).quiet();
+  const { architecture } = targets[target];
+  return await sha256(await Deno.readFile(join(folder, "dist", architecture, "my_init")));
+}
+
+Deno.test("two builds of the programs are the same bytes, whenever and in whatever folder they are made", async () => {
+  const parent = await Deno.makeTempDir({ prefix: "twice-" });
+  try {
+    for (const target of Object.keys(targets) as Target[]) {
+      const denort = join(parent, `denort-${target}`);
+      await Deno.writeFile(denort, await readDenort(target));
+      const folders = [join(parent, target, "a"), join(parent, target, "another/deeper one")];
+      const [first, second] = [
+        await buildIn(folders[0], denort, target),
+        await buildIn(folders[1], denort, target),
+      ];
+      assertEquals(first, second, target);
+    }
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+});
