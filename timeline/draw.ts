@@ -161,7 +161,7 @@ function noteOfService(marks: readonly Mark[], from: number, to: number): string
   if (ready) return `ready at ${seconds(ready.start - from)}${again}`;
   const last = within.at(-1);
   if (!last) return `started at ${seconds(marks[0].start - from)}`;
-  return last.kind === "starting" ? `not ready${again}` : `${last.kind}${again}`;
+  return last.kind === "starting" ? `not seen ready${again}` : `${last.kind}${again}`;
 }
 
 function whenStarted(marks: readonly Mark[]): number {
@@ -170,9 +170,9 @@ function whenStarted(marks: readonly Mark[]): number {
 
 /** Each step that has taken time, and below it what it has ended. */
 function rowsOfStop(marks: readonly Mark[], from: number, to: number): Row[] {
-  const late = marks.filter(({ end = to }) => end > from);
+  const late = marks.filter(({ end = to }) => end >= from);
   const services = byName(late.filter(({ kind }) => OF_SERVICES.includes(kind)))
-    .filter(([, marks]) => marks.some(({ kind }) => kind !== "down"));
+    .filter(([, marks]) => marks.some(({ kind }) => kind !== "down" && kind !== "stopping"));
   return late.filter(({ kind }) => kind === "step").flatMap((step) => {
     const { name, start, end = to } = step;
     const kinds = OF_STEP[name as Step] ?? [];
@@ -186,7 +186,7 @@ function rowsOfStop(marks: readonly Mark[], from: number, to: number): Row[] {
         marks: [mark],
         note: noteOfEnd([mark], to),
       }));
-    const BRIEF = 0.001;
+    const BRIEF = 0.005;
     if (rows.length === 0 && end - start < BRIEF) return [];
     const allowed = step.limit === undefined
       ? ""

@@ -91,7 +91,8 @@ function ofService(name: ByteString, run: Run): Mark {
 function ofStep(run: Run): Mark[] {
   if (!run.stop) return [];
   const { step: name, since: start } = run.stop;
-  return [{ name, kind: "step", start, limit: finite(timeOf(run, run.stop).latest) }];
+  const { latest } = timeOf(run, run.stop);
+  return [{ name, kind: "step", start, limit: name === "drain" ? undefined : finite(latest) }];
 }
 
 function finite(time: number): number | undefined {

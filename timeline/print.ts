@@ -61,13 +61,16 @@ const SOON_SECONDS = 10;
 /** A service that we do not look after counts as ready after so many seconds. */
 const READY_SECONDS = 1;
 
-/** Adds the services that are runit's alone: since when they have been up, runsv knows. */
+/** Adds the services at which nobody has looked: since when they have been up, runsv knows. */
 function withOthers(run: Run): Timeline {
   const timeline = timelineOf({ ...run, now: monotonicSeconds() });
   const { now, bootedAt } = timeline;
-  const { directory } = run.services ?? {};
+  const { directory, plans = {} } = run.services ?? {};
   const names = directory === undefined ? [] : attempt(() => listDirectory(directory)) ?? [];
-  const starts = names.filter((name) => !run.managed[name]).flatMap((name) => {
+  const isUnseen = (name: string) =>
+    (run.managed[name]?.state ?? "starting") === "starting" &&
+    (plans[name]?.readyBy ?? "time") === "time";
+  const starts = names.filter(isUnseen).flatMap((name) => {
     const { process, seconds } = readServiceStatus(`${directory}/${name}`);
     return process === "run" ? [{ name, start: now - seconds }] : [];
   });
@@ -80,6 +83,11 @@ function withOthers(run: Run): Timeline {
   return {
     ...timeline,
     bootedAt: bootedAt && Math.min(now, Math.max(bootedAt, ...soon)),
-    marks: [...timeline.marks, ...marks],
+    marks: [
+      ...timeline.marks.filter(({ name, kind, end }) =>
+        !(kind === "starting" && end === undefined && starts.some((it) => it.name === name))
+      ),
+      ...marks,
+    ],
   };
 }

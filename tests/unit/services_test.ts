@@ -252,3 +252,11 @@ Deno.test("a service that somebody wants down in its pause stays down", () => {
   const result = transition(paused, { type: "ordered", result: "unwanted" }, plan, 2);
   assertEquals(result.state, "down");
 });
+
+Deno.test("a service that was just told to start is not taken for down, so --wait-ready waits for it", () => {
+  const plan: Plan = { needs: ["db"], readyBy: "time", unhealthy: false, down: false };
+  const started = transition(newService(plan, 0), { type: "ordered", result: "up" }, plan, 1);
+  const status = { process: "down", seconds: 1, isWanted: false, hasNotified: false } as const;
+  const read = (now: number) => transition(started, { type: "read", status }, plan, now).state;
+  assertEquals([read(1.01), read(2)], ["starting", "down"]);
+});
