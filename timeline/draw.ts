@@ -119,11 +119,12 @@ export function draw(timeline: Timeline): string {
       rows: rowsOfStop(marks, askedAt, now),
     });
   }
-  const used = panels.flatMap(({ rows, from, to }) =>
-    rows.flatMap((row) => row.marks.filter((mark) => isWithin(mark, from, to)))
-  );
+  const shown = panels.map(({ rows, from, to }) => {
+    const marks = rows.flatMap((row) => row.marks.filter((mark) => isWithin(mark, from, to)));
+    return { marks, hasLimits: marks.some((mark) => hasLimit(mark, from, to)) };
+  });
   const parts: string[] = [];
-  let y = legend(used, parts);
+  let y = legend(shown.flatMap(({ marks }) => marks), shown.some((it) => it.hasLimits), parts);
   for (const panel of panels) y = drawPanel(panel, y + 14, parts);
   return document(panels.map(({ title }) => title), y + 8, parts);
 }
@@ -156,7 +157,7 @@ function rowsOfBoot(marks: readonly Mark[], from: number, to: number): Row[] {
 function noteOfService(marks: readonly Mark[], from: number, to: number): string {
   const within = marks.filter(({ start }) => start <= to);
   const starts = within.filter(({ kind }) => kind === "starting").length;
-  const again = starts > 1 ? `, started ${starts} times` : "";
+  const again = starts > 1 ? `, ${starts} starts` : "";
   const ready = within.find(({ kind }) => kind === "ready");
   if (ready) return `ready at ${seconds(ready.start - from)}${again}`;
   const last = within.at(-1);
@@ -217,7 +218,7 @@ function baseName(path: ByteString): ByteString {
 
 // ------------------------------------------------------------------------------------------ how it is drawn
 
-function legend(used: readonly Mark[], parts: string[]): number {
+function legend(used: readonly Mark[], hasLimits: boolean, parts: string[]): number {
   let [x, y] = [0, 12];
   const put = (symbol: (x: number, y: number) => string, name: string) => {
     const needed = 20 + 7 * name.length + 16;
@@ -229,7 +230,7 @@ function legend(used: readonly Mark[], parts: string[]): number {
     if (!used.some(({ kind }) => COLOURS[name].of.includes(kind))) continue;
     put((x, y) => rect(x, y - 9, 14, 10, `c${index}`), name);
   }
-  if (used.some(({ limit }) => limit !== undefined)) {
+  if (hasLimits) {
     put((x, y) => line(x + 7, y - 10, x + 7, y + 2, "limit"), "deadline");
   }
   return y + 8;
@@ -270,10 +271,8 @@ function drawRow(
     const [x0, x1] = [x(start), x(end)];
     return rect(x0, y + inset, Math.max(1.5, x1 - x0), height, `c${index}`);
   });
-  const limits = shown.flatMap(({ limit }) =>
-    limit === undefined || limit < from || limit > to
-      ? []
-      : [line(x(limit), y + 1, x(limit), y + ROW - 1, "limit")]
+  const limits = shown.filter((mark) => hasLimit(mark, from, to)).map(({ limit = to }) =>
+    line(x(limit), y + 1, x(limit), y + ROW - 1, "limit")
   );
   const heading = isHeading ? " strong" : "";
   return [
@@ -289,6 +288,10 @@ function drawRow(
 
 function isWithin({ start, end = Infinity }: Mark, from: number, to: number): boolean {
   return start <= to && end >= from;
+}
+
+function hasLimit({ limit }: Mark, from: number, to: number): boolean {
+  return limit !== undefined && limit >= from && limit <= to;
 }
 
 /** Times for the axis: some six, each a round number. */

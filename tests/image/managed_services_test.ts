@@ -389,10 +389,10 @@ Deno.test("PID 1 wakes for the end of a service that has such files, once, and f
       assertEquals(await wakings(20), 1);
     }
   });
-  await test.step("not when a service restarts that it only needs", async () => {
+  await test.step("once for the end of one that others need", async () => {
     await kill("db");
     await until(async () => await count(container, "db starts") === 2);
-    assertEquals(await wakings(20), 1); // It wants to know, and asks nothing more.
+    assertEquals(await wakings(20), 1);
   });
 });
 

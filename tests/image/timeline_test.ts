@@ -43,7 +43,7 @@ Deno.test("TIMELINE names a file that shows the boot when all services are ready
   const boot = notes(await container.sh("cat /tmp/boot.svg"));
   assertMatch(boot["20_migrate"], /^\d{3} ms$/);
   for (const name of ["cron", "syslog-ng", "db", "web"]) assertMatch(boot[name], /^ready at /);
-  assertMatch(boot.worker, /^ready at .*, started 2 times$/);
+  assertMatch(boot.worker, /^ready at .*, 2 starts$/);
   assertEquals([boot.sshd, boot.services], ["down", undefined]);
   assertEquals(await container.stop(), 0);
   const file = join(await Deno.makeTempDir(), "boot.svg");
