@@ -50,6 +50,11 @@ if (options.check) {
   check(options, parseEnvironment(readFile("/proc/self/environ")));
 }
 
+if (options.timeline) {
+  const { printTimeline } = await import("./timeline/print.ts");
+  printTimeline();
+}
+
 const pid = getpid();
 const note = readNote(readOpenFile(NOTE_FILE) ?? "", pid);
 let run: Run = note === undefined ? begin(options) : wake(note, options);

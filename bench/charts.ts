@@ -4,6 +4,7 @@
  * @module
  */
 import { type Figures, type Results } from "./figures.ts";
+import { px, text } from "../timeline/svg.ts";
 import { amount, unitOf } from "./report.ts";
 
 const width = 760;
@@ -213,16 +214,6 @@ export function spread(wanted: number[], distance: number): number[] {
   const result: number[] = [];
   for (const { at, index } of order) result[index] = at;
   return result;
-}
-
-function text(content: string, x: number, y: number, kind = ""): string {
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text${kind && ` class="${kind}"`} x="${px(x)}" y="${px(y)}">${escaped}</text>`;
-}
-
-/** A tenth of a pixel is enough. */
-function px(value: number): string {
-  return String(Math.round(value * 10) / 10);
 }
 
 function svg(title: string, height: number, parts: string[]): string {

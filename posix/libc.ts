@@ -779,8 +779,11 @@ export function writeError(line: ByteString): void {
 
 /** Writes a text to standard output. */
 export function writeOutput(text: ByteString): void {
-  const bytes = toBytes(text);
-  c.write(1, bytes, BigInt(bytes.length));
+  for (let rest = toBytes(text); rest.length > 0;) {
+    const count = Number(c.write(1, rest, BigInt(rest.length)));
+    if (count <= 0) return;
+    rest = rest.subarray(count);
+  }
 }
 
 /** Lets everyone open our standard output and error by name, such as /dev/stdout, where they are pipes. fchmod(2) */

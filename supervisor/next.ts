@@ -15,6 +15,7 @@ import {
   type Run,
   type Step,
   type Stop,
+  timelineFile,
 } from "./run.ts";
 import { type ProcessInfo } from "./processes.ts";
 
@@ -44,7 +45,9 @@ function boot(run: Run): Action {
   if (command.length > 0 && run.main === "absent" && isReady(run)) {
     return { do: "start", purpose: { kind: "main" }, argv: command };
   }
-  return supervise(run);
+  const file = timelineFile(run);
+  const isToBeDrawn = file !== undefined && run.bootedAt !== undefined && !run.drawn;
+  return isToBeDrawn ? { do: "draw", file } : supervise(run);
 }
 
 function startScript(run: Run, stage: Stage): Action | undefined {
@@ -83,7 +86,7 @@ const LAST_SCRIPTS_SECONDS = 1;
 const MOST_FAILURES = 3;
 
 /** The times for a step, in monotonic seconds. */
-interface Time {
+export interface Time {
   timeouts: Timeouts;
   /** When the step began, and until when it may last. */
   since: number;
@@ -93,15 +96,19 @@ interface Time {
 function shutDown(run: Run, stop: Stop): Action {
   const exit: Action = { do: "exit", status: finalStatus(run, stop) };
   if (run.failures > MOST_FAILURES) return exit;
-  const { timeouts } = readTimeouts(run.environment, run.services?.timeouts);
-  const overall = stop.hurry ? 0 : timeouts.overall;
-  const { ninths, act } = STEPS[stop.step];
-  const { askedAt, since, drained = 0 } = stop;
-  const time = { timeouts, since, latest: askedAt + drained + overall * ninths / 9 };
-  const action = act(run, time);
+  const action = STEPS[stop.step].act(run, timeOf(run, stop));
   if (action) return action;
   const following = stop.step === "processes" ? "relays" : ORDER[ORDER.indexOf(stop.step) + 1];
-  return following ? { do: "begin", step: following } : exit;
+  if (following) return { do: "begin", step: following };
+  const file = timelineFile(run);
+  return file !== undefined && run.drawn !== "stop" ? { do: "draw", file } : exit;
+}
+
+/** The times for the step where the shutdown is. */
+export function timeOf(run: Run, { step, since, askedAt, drained = 0, hurry }: Stop): Time {
+  const { timeouts } = readTimeouts(run.environment, run.services?.timeouts);
+  const overall = hurry ? 0 : timeouts.overall;
+  return { timeouts, since, latest: askedAt + drained + overall * STEPS[step].ninths / 9 };
 }
 
 /** The exit status. If a signal came before the main command was started, the command counts as killed by it. */
@@ -181,9 +188,10 @@ const REMAINING_POLL_SECONDS = 0.1;
  * would miss a runsv that it is just starting (#315). When runsvdir is gone no new runsv comes, so we send SIGTERM
  * ourselves, once to each.
  */
-function endServices(run: Run, { timeouts, since, latest }: Time): Action | undefined {
+function endServices(run: Run, time: Time): Action | undefined {
   const { listed, runitPid } = run;
-  const { directory, timeouts: own = {}, last = [], plans = {} } = run.services ?? {};
+  const { since } = time;
+  const { directory, last = [], plans = {} } = run.services ?? {};
   if (runitPid === undefined) return undefined;
   if (!listed) return { do: "list", which: "services" };
   const children = listed.processes.filter(({ parent, ours }) =>
@@ -193,8 +201,8 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
     program === "runsv" && !last.includes(name)
   );
   const fates = services.map((runsv) => {
-    const shared = since + (latest - since) * shareOf(runsv.name, plans);
-    return { runsv, fate: fateOf(run, runsv.pid, own[runsv.name] ?? timeouts.process, shared) };
+    const { timeoutSeconds, latest } = timeForService(runsv.name, run, time);
+    return { runsv, fate: fateOf(run, runsv.pid, timeoutSeconds, latest) };
   });
   const withFate = (is: Fate["is"]) => fates.flatMap((it) => it.fate.is === is ? [it.runsv] : []);
 
@@ -226,6 +234,18 @@ function endServices(run: Run, { timeouts, since, latest }: Time): Action | unde
   const isYoung = waiting.some(({ pid }) => run.now < terminatedAt(pid) + SLEEP_SECONDS);
   const pause = isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS;
   return { ...listLater(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
+}
+
+/** How long a service may take after it was terminated, and until when in any case. */
+export function timeForService(
+  name: ByteString,
+  { services }: Run,
+  { timeouts, since, latest }: Time,
+): { timeoutSeconds: number; latest: number } {
+  return {
+    timeoutSeconds: services?.timeouts[name] ?? timeouts.process,
+    latest: since + (latest - since) * shareOf(name, services?.plans ?? {}),
+  };
 }
 
 /**

@@ -12,6 +12,8 @@ export interface Options {
   /** Whether to look for what will fail, and start nothing; `json` prints that for programs. */
   check?: boolean;
   json?: boolean;
+  /** Whether to print the timeline of the my_init that already runs. */
+  timeline?: boolean;
   /** The main command, if there is one. */
   command: readonly ByteString[];
 }
@@ -32,11 +34,13 @@ const OPTIONS: Record<string, "help" | "version" | Partial<Options>> = {
   "--wait-ready": { waitReady: true },
   "--check": { check: true },
   "--json": { json: true },
+  "--timeline": { timeline: true },
 };
 
 /** The text of `--help`. */
 export const HELP = `Usage: my_init [OPTION]... [--] [COMMAND [ARGUMENT]...]
        my_init --check [--json]
+       my_init --timeline
 
 The init of a container: runs the startup files, starts runit, and then runs COMMAND, or
 without one waits until it is told to stop. At the end it shuts everything down in order.
@@ -56,10 +60,11 @@ without one waits until it is told to stop. At the end it shuts everything down 
                           cron tables and the environment; status 1 if something will fail.
                           For RUN my_init --check at the end of a Dockerfile
       --json              print what --check has found as JSON
+      --timeline          in a container that runs, print how it booted as SVG
 
 Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT,
              DRAIN_SECONDS, SERVICE_LOGS, FILE__NAME, DISABLE_SERVICE, ENABLE_SERVICE, MY_INIT_SLEEP,
-             PUID, PGID, PUSER, UMASK, TZ
+             PUID, PGID, PUSER, UMASK, TZ, TIMELINE
 `;
 
 /**
@@ -98,13 +103,14 @@ export function readOptions(words: readonly ByteString[]): CommandLine {
     if (typeof found === "string") return found;
     Object.assign(options, found);
   }
-  if (options.check && options.command.length > 0) {
-    return { error: "my_init: --check runs no command; leave it out", status: 2 };
+  const only = options.check ? "--check" : options.timeline ? "--timeline" : undefined;
+  if (only && options.command.length > 0) {
+    return { error: `my_init: ${only} runs no command; leave it out`, status: 2 };
   }
   if (options.json && !options.check) {
     return { error: "my_init: --json is for --check; give both, or none", status: 2 };
   }
-  if (!options.check && !options.runit && options.command.length === 0) {
+  if (!only && !options.runit && options.command.length === 0) {
     return {
       error: "*** When --skip-runit is given, you must also pass a main command.",
       status: 1,

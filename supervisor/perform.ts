@@ -34,6 +34,7 @@ import {
 import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/directory.ts";
 import { type Environment, get, pathOf, toStrings, withVariables } from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
+import { writeTimeline } from "../timeline/write.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { DRAINING, RELAYS, SERVICE_ENDED } from "./conventions.ts";
 import { readUmask } from "./identity.ts";
@@ -55,6 +56,7 @@ import {
   nameOf,
   type Purpose,
   type Run,
+  timelineFile,
 } from "./run.ts";
 import { announce, lastWords } from "./words.ts";
 
@@ -121,7 +123,10 @@ function act(action: Action, run: Run): Outcome {
     case "prepareServices":
       return {
         type: "services",
-        services: prepareServices(run.environment, run.options.waitReady),
+        services: prepareServices(
+          run.environment,
+          run.options.waitReady || timelineFile(run) !== undefined,
+        ),
       };
     case "findEndedServices": {
       const { directory, critical, plans } = action.services;
@@ -160,6 +165,8 @@ function act(action: Action, run: Run): Outcome {
     case "begin":
       if (action.step === "drain" && drainSeconds(run) > 0) nameProcess(DRAINING);
       return { type: "began", step: action.step };
+    case "draw":
+      return { type: "drawn", warnings: writeTimeline(action.file, run) };
     case "wait":
       return wait(action, run);
     case "exit":

@@ -10,6 +10,7 @@ import {
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { faultIn } from "./identity.ts";
+import { withMarks } from "../timeline/marks.ts";
 import { type Stage } from "./scripts.ts";
 import { type End, type Happening, newService, transition } from "./service.ts";
 import {
@@ -19,11 +20,13 @@ import {
   drainSeconds,
   type Ending,
   type Event,
+  hasStarted,
   isCrowded,
   type Message,
   type Run,
   type Stop,
 } from "./run.ts";
+import { hasBooted } from "./supervision.ts";
 import { ABORTED, faultOf, report, reportEnd, reportExit, reportKills } from "./words.ts";
 
 /** The signals that stop the container. SIGRTMIN+3 is systemd's for containers, SIGPWR is LXC's. */
@@ -37,6 +40,12 @@ export const STOP_SIGNALS: readonly number[] = [
 
 /** Makes the run after an event. Pure: the new run is the only result. */
 export function record(before: Run, event: Event): Run {
+  const after = change(before, event);
+  const isNew = after.bootedAt === undefined && !after.stop && hasBooted(after);
+  return withMarks(before, isNew ? { ...after, bootedAt: after.now } : after);
+}
+
+function change(before: Run, event: Event): Run {
   const sleep = before.sleep === "woken" ? "allowed" : before.sleep;
   const kills = reportKills(event, before);
   const memory = recordKills(before, event, kills);
@@ -106,6 +115,8 @@ export function record(before: Run, event: Event): Run {
       const drained = stop.drained ?? (stop.step === "drain" ? since - stop.since : undefined);
       return { ...run, stop: { ...stop, step, since, drained }, listed: undefined };
     }
+    case "drawn":
+      return { ...run, drawn: run.stop ? "stop" : "boot" };
     case "ended": {
       const rest = event.exits.reduce(recordExit, withoutGone(withoutEnded(run, event)));
       return event.suspended.reduce(recordSuspension, rest);
@@ -238,14 +249,10 @@ function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
     }
     if (run.stop?.signal) return { ...run, stop: { ...run.stop, hurry: true } };
     if (run.stop) return { ...run, stop: { ...run.stop, signal } };
-    return hasBooted(run) ? stop(run, { signal }) : abort(run, { signal });
+    return hasStarted(run) ? stop(run, { signal }) : abort(run, { signal });
   }
   if (signal === SERVICE_ENDED && awaitsEnds(run)) return { ...run, serviceEnded: true };
   return main ? toMain : run;
-}
-
-function hasBooted({ options: { runit, command }, ...run }: Run): boolean {
-  return (!runit || run.runit !== "absent") && (command.length === 0 || run.main !== "absent");
 }
 
 function recordSignals(run: Run, { why, pids, refused }: Event & { type: "signalled" }): Run {

@@ -1,6 +1,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { type Exit, type Received, type Suspension } from "../posix/signals.ts";
-import { type Environment } from "../env/environment.ts";
+import { type Environment, get } from "../env/environment.ts";
+import { type Mark } from "../timeline/marks.ts";
 import { type Scripts, type Stage } from "./scripts.ts";
 import { type Kills, type Memory } from "./memory.ts";
 import { type Options } from "./options.ts";
@@ -87,8 +88,15 @@ export type State = "absent" | "running" | "exited";
 export interface Run {
   /** The version of this data: PID 1 cannot continue from another one. */
   version: typeof RUN_VERSION;
-  /** When the last event happened. */
+  /** When it began, and when the last event happened. */
+  begunAt: number;
   now: number;
+  /** When everything was started, and nobody waited for a service any longer. */
+  bootedAt?: number;
+  /** What has ended during the boot and the stop. */
+  marks: readonly Mark[];
+  /** What the file that TIMELINE names shows. */
+  drawn?: "boot" | "stop";
   pid: number;
   options: Options;
   environment: Environment;
@@ -164,6 +172,7 @@ export type Action =
   }
   | { do: "list"; which: "all" | "services" }
   | { do: "begin"; step: Step }
+  | { do: "draw"; file: ByteString }
   | {
     do: "wait";
     until?: number;
@@ -197,6 +206,7 @@ export type Event =
     | { type: "signalled"; why: Why; pids: readonly number[]; refused: readonly number[] }
     | { type: "listed"; seconds: number; processes: readonly ProcessInfo[] }
     | { type: "began"; step: Step }
+    | { type: "drawn"; warnings: readonly ByteString[] }
     | {
       type: "ended";
       exits: readonly Exit[];
@@ -213,7 +223,7 @@ export type Event =
   );
 
 /** Changes with the form of a `Run`. */
-const RUN_VERSION = 4;
+const RUN_VERSION = 5;
 
 /** Reads a run that was written down; undefined if another version of my_init wrote it. */
 export function readRun(text: ByteString): Run | undefined {
@@ -227,7 +237,9 @@ export function newRun(
 ): Run {
   return {
     version: RUN_VERSION,
+    begunAt: now,
     now,
+    marks: [],
     pid,
     options,
     environment,
@@ -268,6 +280,16 @@ export function childFor(run: Run, kind: Purpose["kind"]): Child | undefined {
 /** Whether the end of a service may concern us. */
 export function awaitsEnds({ services, managed }: Run): boolean {
   return (services?.critical.length ?? 0) + Object.keys(managed).length > 0;
+}
+
+/** Whether everything was started that the options ask for. */
+export function hasStarted({ options: { runit, command }, ...run }: Run): boolean {
+  return (!runit || run.runit !== "absent") && (command.length === 0 || run.main !== "absent");
+}
+
+/** The file that is to show the boot and the stop, if one is wanted. */
+export function timelineFile({ environment }: Run): ByteString | undefined {
+  return get(environment, "TIMELINE") || undefined;
 }
 
 /** How long everything still answers after a stop signal, in seconds: not when the main command has ended, or a second signal has cut it short. */

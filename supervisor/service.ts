@@ -92,6 +92,8 @@ export function newService({ needs, down }: Plan, now: number): Service {
 
 /** How long a service without a check must have been up to count as ready, in seconds. */
 const READY_SECONDS = 1;
+/** How soon runsv has taken an order for certain, in seconds; it needs some milliseconds, and until then it says what was before. */
+const ORDER_SECONDS = 0.5;
 /** An end sooner after the start than this makes the pause longer, in seconds. */
 const QUICK_SECONDS = 10;
 /** How often it is said that a service keeps ending, in seconds. */
@@ -151,7 +153,10 @@ function onStatus(
     case "failed":
       return runs ? become("starting", service, now) : service; // Somebody has started it by hand.
     case "starting":
-      if (status.process === "down" && !status.isWanted) return become("down", service, now);
+      if (status.process === "down" && !status.isWanted) {
+        const isTaken = now >= service.since + ORDER_SECONDS;
+        return isTaken ? become("down", service, now) : service;
+      }
       if (!runs) return service;
       if (readyBy === "check") return { ...service, isToBeChecked: true };
       return (readyBy === "notification" ? status.hasNotified : status.seconds >= READY_SECONDS)

@@ -3,7 +3,7 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { type Plans } from "./plans.ts";
-import { type Action, type Child, type Run } from "./run.ts";
+import { type Action, type Child, hasStarted, type Run, timelineFile } from "./run.ts";
 import { nextReading, nextWarning, type Service, startTime } from "./service.ts";
 
 /** A check that takes longer is killed, and has failed. Seconds. */
@@ -23,9 +23,10 @@ export function supervise(run: Run): Action {
   const due = startable.filter((name) => isDue(startTime(managed[name])));
   if (due.length > 0) return { do: "order", services, names: due };
 
-  const unready = awaited(run);
-  const late = unready.filter((name) => isDue(nextWarning(managed[name])));
+  const waitedFor = awaited(run);
+  const late = waitedFor.filter((name) => isDue(nextWarning(managed[name])));
   if (late.length > 0) return { do: "findReasons", services, names: late };
+  const unready = [...new Set([...waitedFor, ...observed(run)])];
   for (const name of unready) {
     const check = checkOf(name, run);
     if (check && isDue(check.startedAt + CHECK_SECONDS) && !run.ending[check.pid]?.killedAt) {
@@ -38,6 +39,7 @@ export function supervise(run: Run): Action {
   }
   const unread = unready.filter((name) => !checkOf(name, run) && isDue(nextReading(managed[name])));
   if (unread.length > 0) return { do: "readStatuses", services, names: unread };
+  if (isObserved(run)) isDue(latestBoot(run));
   return times.length > 0 ? { do: "wait", until: Math.min(...times) } : { do: "wait" };
 }
 
@@ -48,6 +50,35 @@ const RUN_CHECK = 'cd "$1" && exec ./check >supervise/checked 2>&1';
 export function isReady({ options, managed }: Run): boolean {
   return !options.waitReady ||
     Object.values(managed).every(({ state }) => state === "ready" || state === "down");
+}
+
+/** The boot that is to be drawn is over so many seconds after everything was started, though a service is not ready. */
+const BOOT_SECONDS = 60;
+
+/** Whether the boot is over: everything was started, and nobody waits for a service. */
+export function hasBooted(run: Run): boolean {
+  if (!hasStarted(run)) return false;
+  const isOver = timelineFile(run) === undefined
+    ? awaited(run).length === 0
+    : Object.values(run.managed).every(({ state }) => SETTLED.includes(state));
+  return isOver || run.now >= latestBoot(run);
+}
+
+const SETTLED: readonly Service["state"][] = ["ready", "down", "failed"];
+
+function latestBoot({ children, begunAt }: Run): number {
+  const started = children.filter(({ purpose: { kind } }) => kind === "runit" || kind === "main");
+  return Math.max(begunAt, ...started.map(({ startedAt }) => startedAt)) + BOOT_SECONDS;
+}
+
+/** Whether the boot is still to be drawn: until then PID 1 looks when each service becomes ready. */
+function isObserved(run: Run): boolean {
+  return timelineFile(run) !== undefined && run.bootedAt === undefined && !run.stop;
+}
+
+function observed(run: Run): ByteString[] {
+  if (!isObserved(run)) return [];
+  return Object.keys(run.managed).filter((name) => run.managed[name].state === "starting");
 }
 
 /** Whether nothing but time stands between this service and its start. */

@@ -80,6 +80,8 @@ export function report(event: Event, run: Run): Message[] {
       ].map(warning);
     case "scripts":
       return event.scripts.warnings.map(warning);
+    case "drawn":
+      return event.warnings.map(warning);
     case "services":
       return event.services.warnings.map(warning);
     case "reasons":

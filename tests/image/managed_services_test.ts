@@ -332,22 +332,68 @@ Deno.test("healthy finds its own my_init where containers share their processes"
   assertEquals(await other.inspect("{{.State.Running}}"), "true");
 });
 
-Deno.test("PID 1 sleeps through when no service waits, whatever files they have, and wakes for an end", async () => {
+/** Writes a line for each time that PID 1 has gone to sleep: it executes itself then, and so its stack begins elsewhere. */
+const WATCH_SLEEP = `last=
+  while :; do
+    read -r line </proc/1/stat
+    set -- \${line##*) }
+    [ "\${26}" = "$last" ] || echo "\${26}" >>/tmp/sleeps
+    last=\${26}
+    echo >>/tmp/looks
+    sleep 0.1
+  done`;
+
+Deno.test("PID 1 wakes for the end of a service that has such files, once, and for nothing else", async (test) => {
   await using image = await withServices({
     db: { run: sleeper("db starts"), check: "#!/bin/sh\nexit 0\n", unhealthy: "restart 3\n" },
     web: { run: sleeper("web starts"), needs: "db\n", backoff: "9\n", give_up: "5 in 60\n" },
+    plain: { run: sleeper("plain starts") },
   });
-  await using container = await startContainer([], { from: image.name });
-  const wakings = () => container.sh("grep -E 'Threads:.1$|ctxt' /proc/1/status");
-  await container.says("web starts");
-  await until(async () => (await wakings()).includes("Threads"), 20);
-  const before = await wakings();
-  await container.sh("sleep 12; healthy >/dev/null");
-  assertEquals(await wakings(), before);
-  await container.sh("kill -KILL $(cat /etc/service/web/supervise/pid)");
-  await container.says("Service web ended with status 137 after");
-  await until(async () => await count(container, "web starts") === 2);
-  await until(async () => (await wakings()).includes("Threads"), 20);
+  await using container = await startContainer([], {
+    from: image.name,
+    options: ["--health-interval", "1s"],
+  });
+  const lines = async (file: string) => Number(await container.sh(`wc -l <${file}`));
+  const isAsleep = async () => (await container.sh("cat /proc/1/status")).includes("Threads:\t1\n");
+  /** How often it has gone to sleep anew, since it was told so last: after so many looks of a tenth of a second. */
+  let known = 0;
+  const wakings = async (looks: number) => {
+    await until(isAsleep, 30);
+    const before = await lines("/tmp/looks");
+    await until(async () => await lines("/tmp/looks") >= before + looks, 60);
+    const all = await lines("/tmp/sleeps"), fresh = all - known;
+    known = all;
+    return fresh;
+  };
+  const kill = (name: string) =>
+    container.sh(`kill -KILL $(cat /etc/service/${name}/supervise/pid)`);
+  await container.says("web starts", 30);
+  await until(isAsleep, 20);
+  await container.exec("sh", "-c", `(${WATCH_SLEEP}) >/dev/null 2>&1 &`);
+  await until(async () => (await container.exec("test", "-e", "/tmp/looks")).status === 0);
+  await wakings(1);
+  await test.step("not while nothing happens but health checks", async () => {
+    assertEquals(await wakings(120), 0);
+    assertEquals(await container.inspect("{{.State.Health.Status}}"), "healthy");
+  });
+  await test.step("not for an orphan, a signal that it only forwards, or another service", async () => {
+    await container.sh("(sleep 0.2 &); kill -HUP 1");
+    await kill("plain");
+    await until(async () => await count(container, "plain starts") === 2);
+    assertEquals(await wakings(20), 0);
+  });
+  await test.step("once for each end", async () => {
+    for (const starts of [2, 3]) {
+      await kill("web");
+      await until(async () => await count(container, "web starts") === starts, 20);
+      assertEquals(await wakings(20), 1);
+    }
+  });
+  await test.step("once for the end of one that others need", async () => {
+    await kill("db");
+    await until(async () => await count(container, "db starts") === 2);
+    assertEquals(await wakings(20), 1);
+  });
 });
 
 Deno.test("DRAIN_SECONDS: healthy fails at once, and everything still runs for so long", async () => {

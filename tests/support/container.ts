@@ -102,6 +102,11 @@ export class Container implements AsyncDisposable {
     await must(["kill", "-s", name, this.name]);
   }
 
+  /** Copies a file of the container to a path outside; the container need not run. */
+  async copy(file: string, to: string): Promise<void> {
+    await must(["cp", `${this.name}:${file}`, to]);
+  }
+
   async restart(): Promise<void> {
     await must(["restart", this.name]);
   }

@@ -252,3 +252,23 @@ Deno.test("a service that somebody wants down in its pause stays down", () => {
   const result = transition(paused, { type: "ordered", result: "unwanted" }, plan, 2);
   assertEquals(result.state, "down");
 });
+
+Deno.test("a service that was just told to start is not taken for down, so --wait-ready waits for it", () => {
+  const plan: Plan = { needs: ["db"], readyBy: "time", unhealthy: false, down: false };
+  const started = transition(newService(plan, 0), { type: "ordered", result: "up" }, plan, 1);
+  const status = { process: "down", seconds: 1, isWanted: false, hasNotified: false } as const;
+  const read = (now: number) => transition(started, { type: "read", status }, plan, now).state;
+  assertEquals([read(1.01), read(2)], ["starting", "down"]);
+});
+
+Deno.test("a service that crashes for hours does not fill the run with marks", () => {
+  const { timeline } = live({
+    environment: [["TIMELINE", "/boot.svg"]],
+    services: ["bad", "slow"],
+    plans: { bad: { backoff: 1 }, slow: { readyBy: "notification" } },
+    programs: { bad: { crashesAfter: 0, status: 3 }, slow: { readyAfter: Infinity } },
+    signals: [TERM(2000)],
+  });
+  assertEquals(timeline.bootedAt, 60);
+  assert(timeline.marks.filter(({ name }) => name === "bad").length <= 22);
+});

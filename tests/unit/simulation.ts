@@ -17,7 +17,15 @@ import { type Options, readOptions } from "../../supervisor/options.ts";
 import { type ProcessInfo } from "../../supervisor/processes.ts";
 import { record } from "../../supervisor/record.ts";
 import { type End } from "../../supervisor/service.ts";
-import { type Action, type Event, nameOf, newRun, type Run } from "../../supervisor/run.ts";
+import {
+  type Action,
+  type Event,
+  nameOf,
+  newRun,
+  type Run,
+  timelineFile,
+} from "../../supervisor/run.ts";
+import { type Timeline, timelineOf } from "../../timeline/marks.ts";
 import { announce } from "../../supervisor/words.ts";
 
 /** A container that exists on paper only: programs that end when they are said to, and a clock that jumps. */
@@ -102,8 +110,9 @@ export interface Told {
   status: number;
   seconds: number;
   stopSeconds: number;
-  /** The environment at the end. */
+  /** The environment at the end, and what is drawn then. */
   environment: Environment;
+  timeline: Timeline;
 }
 
 /** The signals that terminate a program. */
@@ -341,6 +350,9 @@ export function live(world: World): Told {
         };
       case "begin":
         return { now, type: "began", step: action.step };
+      case "draw":
+        tell("(draws)");
+        return { now, type: "drawn", warnings: [] };
       case "wait": {
         const ended = living.find((one) => !one.reaped && one.endsAt <= now);
         if (ended) return reap(ended);
@@ -402,6 +414,7 @@ export function live(world: World): Told {
         seconds: now,
         stopSeconds,
         environment: run.environment,
+        timeline: timelineOf(run),
       };
     }
     const recorded = record(run, act(action, run));
@@ -413,9 +426,11 @@ export function live(world: World): Told {
   throw new Error(`It never ends: ${story.slice(0, 50).join("\n")}`);
 }
 
-/** Whether there is a reason for a timer while nobody stops the container: a pause, or somebody who waits. */
-function isWaitedFor({ managed, options: { waitReady }, main }: Run): boolean {
+/** Whether there is a reason for a timer while nobody stops the container: a pause, somebody who waits, a boot to be drawn. */
+function isWaitedFor(run: Run): boolean {
+  const { managed, options: { waitReady }, main } = run;
   const states = Object.values(managed).map(({ state }) => state);
+  if (timelineFile(run) && run.bootedAt === undefined) return true;
   return states.includes("waiting") || states.includes("backing off") ||
     waitReady && main === "absent";
 }

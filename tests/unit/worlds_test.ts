@@ -95,6 +95,7 @@ function makeWorld(random: () => number): World {
       ...one([], [], [["SHUTDOWN_TIMEOUT", one("0", "2", "9", "30")] as const]),
       ...one([], [], [["DRAIN_SECONDS", "2"] as const]),
       ...one([], [["A", "given"] as const, ["a/b", "given"] as const, ["HOME", "/x"] as const]),
+      ...one([], [["TIMELINE", "/boot.svg"] as const]),
       ...one([], [["FILE__KEY", one("/run/key", "/run/none")] as const]),
     ],
     directory: one([], [["A", "directory"], ["PATH", "/x"]]),
@@ -110,7 +111,11 @@ Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run i
     const drain = Number(seconds("DRAIN_SECONDS") ?? 0);
     const overall = Number(seconds("SHUTDOWN_TIMEOUT") ?? 9) + drain;
     try {
-      const { stopSeconds, status, environment } = live(world);
+      const { stopSeconds, status, environment, timeline, seconds: now } = live(world);
+      for (const { start, end = now, ...mark } of timeline.marks) {
+        assert(0 <= start && start <= end && end <= now, JSON.stringify(mark));
+      }
+      assert(timeline.marks.length < 30 + 25 * world.services!.length, "too many marks");
       // A process that cannot be killed costs a moment in each step, and post_shutdown scripts always get a second.
       assert(stopSeconds <= Math.max(overall, 2.5) + 0.5, `it takes ${stopSeconds} s`);
       assert(status >= 0 && status < 256, `status ${status}`);
