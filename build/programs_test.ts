@@ -10,11 +10,9 @@ import { cacheFolder, projectFolder, sha256 } from "./project.ts";
 /** Builds the programs in a copy of the project in the folder. Returns the checksum of what is built. */
 async function buildIn(folder: string, denort: string, target: Target): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
-  for (const it of ["deno.json", "deno.lock", "main.ts", "init.ts", "setuser.ts"]) {
-    await Deno.copyFile(join(projectFolder, it), join(folder, it));
-  }
-  for (const it of ["build", "check", "env", "native", "posix", "supervisor"]) {
-    await copy(join(projectFolder, it), join(folder, it));
+  for await (const { name } of Deno.readDir(projectFolder)) {
+    const isSource = !name.startsWith(".") && name !== "dist";
+    if (isSource) await copy(join(projectFolder, name), join(folder, name));
   }
   await $`${Deno.execPath()} run -A build/programs.ts --target ${target}`.cwd(folder)
     .env({ DENORT_BIN: denort, DENO_DIR: join(cacheFolder, "deno") }).quiet();
