@@ -383,7 +383,10 @@ Deno.test("a file down that this user may not read keeps its service down, and t
   const file = await Deno.makeTempFile(); // Mode 0600.
   try {
     const { status, stdout, stderr } = await runContainer(
-      ["my_init", "--", "sv", "status", "cron"],
+      [
+        ...["my_init", "--", "timeout", "10", "sh", "-c"],
+        "until sv status cron | grep ^down:; do sleep 0.05; done",
+      ],
       { options: ["-u", "1000", "-v", `${file}:/etc/service/cron/down:ro`] },
     );
     assertStringIncludes(stdout, "down: ", stderr);
