@@ -102,6 +102,7 @@ const c = bind({
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  umask: { parameters: ["u32"], result: "u32" },
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   access: { parameters: ["buffer", "i32"], result: "i32" },
@@ -290,12 +291,13 @@ export interface Program {
  *
  * @param ownGroup whether it leads a new process group
  * @param noInput whether its standard input is /dev/null instead of ours
+ * @param umask which permissions the files that it makes do not have; without it ours. umask(2)
  * @returns its PID
  * @throws {SystemError} when it cannot be started. glibc 2.23 does not notice that: its child ends with 127.
  */
 export function spawn(
   { file, argv, envp }: Program,
-  { ownGroup, noInput }: { ownGroup: boolean; noInput: boolean },
+  { ownGroup, noInput, umask }: { ownGroup: boolean; noInput: boolean; umask?: number },
 ): number {
   const SETPGROUP = 0x02, SETSIGDEF = 0x04, SETSIGMASK = 0x08;
   const attributes = new Uint8Array(336); // sizeof(posix_spawnattr_t)
@@ -315,7 +317,9 @@ export function spawn(
   }
   const pid = new Int32Array(1);
   const [args, env] = [stringArray(argv), stringArray(envp)];
+  const ours = umask === undefined ? undefined : c.umask(umask);
   const errno = c.posix_spawn(pid, cString(file), actions, attributes, args, env);
+  if (ours !== undefined) c.umask(ours);
   c.posix_spawn_file_actions_destroy(actions);
   c.free(args);
   c.free(env);

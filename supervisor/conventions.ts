@@ -26,3 +26,6 @@ export const DRAINING = "my_init drains";
 
 /** Installs the insecure key; it is run as the first startup script when it is asked for. */
 export const ENABLE_INSECURE_KEY = "/usr/sbin/enable_insecure_key";
+
+/** Gives users and the time zone what PUID, PGID and TZ ask for; it is run as the first startup script where one is set. */
+export const ADAPT = "/usr/lib/baseimage/adapt";

@@ -37,6 +37,7 @@ import { forServices } from "../env/policy.ts";
 import { writeTimeline } from "../timeline/write.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
 import { DRAINING, RELAYS, SERVICE_ENDED } from "./conventions.ts";
+import { readUmask } from "./identity.ts";
 import { writeLastWords } from "./last_words.ts";
 import { beginToCount, countKills } from "./memory.ts";
 import { findScripts } from "./scripts.ts";
@@ -219,6 +220,7 @@ function start(purpose: Purpose, argv: readonly ByteString[], run: Run): Outcome
       // What is on standard input is for the main command.
       noInput: purpose.kind === "runit" || purpose.kind === "check" ||
         purpose.kind === "script" && !isInteractive,
+      umask: readUmask(run.environment),
     });
     if (foreground) {
       giveTerminal(pid);

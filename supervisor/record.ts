@@ -10,6 +10,7 @@ import {
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { withMarks } from "../timeline/marks.ts";
+import { faultIn } from "./identity.ts";
 import { type Stage } from "./scripts.ts";
 import { type End, type Happening, newService, transition } from "./service.ts";
 import {
@@ -55,7 +56,9 @@ function change(before: Run, event: Event): Run {
       return { ...run, messages: [] };
     case "environment": {
       const { environment, unwritten } = event;
-      return { ...run, environment, unwritten, directory: "current" };
+      const read: Run = { ...run, environment, unwritten, directory: "current" };
+      const fault = run.stop ? undefined : faultIn(environment);
+      return fault === undefined ? read : abort(say(read, [faultOf(fault)]), { status: 1 });
     }
     case "scripts":
       return withScripts(run, event.stage, event.scripts.paths);

@@ -1,7 +1,15 @@
 import { type ByteString } from "../posix/bytes.ts";
-import { attempt, listDirectory, mayExecute, stat } from "../posix/libc.ts";
+import {
+  attempt,
+  findUser,
+  identity,
+  listDirectory,
+  mayExecute,
+  mayWrite,
+  stat,
+} from "../posix/libc.ts";
 import { type Environment, get } from "../env/environment.ts";
-import { ENABLE_INSECURE_KEY, SCRIPT_DIRECTORIES } from "./conventions.ts";
+import { ADAPT, ENABLE_INSECURE_KEY, SCRIPT_DIRECTORIES } from "./conventions.ts";
 import { type Options } from "./options.ts";
 
 /** When scripts are run, as `MY_INIT_STAGE` tells them. */
@@ -20,6 +28,7 @@ export function findScripts(stage: Stage, options: Options, environment: Environ
     return { paths: executables(SCRIPT_DIRECTORIES[stage], warnings), warnings };
   }
   const paths: ByteString[] = [];
+  if ((asksToAdapt(environment) || mayGetName()) && mayExecute(ADAPT)) paths.push(ADAPT);
   if (options.enableInsecureKey) {
     if (stat(ENABLE_INSECURE_KEY)) paths.push(ENABLE_INSECURE_KEY);
     else warnings.push(`Cannot enable the insecure key: there is no ${ENABLE_INSECURE_KEY}`);
@@ -29,6 +38,16 @@ export function findScripts(stage: Stage, options: Options, environment: Environ
     paths.push(...executables(directory, warnings), ...executable("/etc/rc.local", warnings));
   }
   return { paths, warnings };
+}
+
+function asksToAdapt(environment: Environment): boolean {
+  return ["PUID", "PGID", "TZ"].some((name) => get(environment, name) !== undefined);
+}
+
+/** Whether nobody has our number, as on OpenShift, and we may change that. */
+function mayGetName(): boolean {
+  const { uid } = identity();
+  return uid !== 0 && findUser(uid) === undefined && mayWrite("/etc/passwd");
 }
 
 function executables(directory: ByteString, warnings: ByteString[]): ByteString[] {

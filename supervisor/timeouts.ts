@@ -18,10 +18,20 @@ export interface Timeouts {
 /** The timeouts where none are set. Docker kills a container after 10 seconds. */
 const DEFAULTS = { step: 5, overall: 9 };
 
+/** Where the grace is 30 seconds, a drain included: Kubernetes and Amazon's ECS, by a variable that each sets in every container. */
+const LONG = {
+  overall: 28,
+  variables: [
+    "KUBERNETES_SERVICE_HOST",
+    "ECS_CONTAINER_METADATA_URI",
+    "ECS_CONTAINER_METADATA_URI_V4",
+  ],
+};
+
 /**
  * Reads the timeouts from the environment; a value that is not a number of seconds counts as not set. If only the timeout
- * of a step is set there is no overall one, which would cut it short. If only the overall one is set the timeouts of
- * the steps grow in proportion, since otherwise they could not use it.
+ * of a step is set there is no overall one, which would cut it short. If only the overall one is set, or it is longer by
+ * itself, the timeouts of the steps grow in proportion, since otherwise they could not use it.
  *
  * @param ofServices the timeouts that services have of their own, in seconds
  */
@@ -35,13 +45,16 @@ export function readTimeouts(
   const overall = chosen("SHUTDOWN_TIMEOUT");
   const hasOwn = process !== undefined || remaining !== undefined ||
     Object.keys(ofServices).length > 0;
-  const step = Math.max(DEFAULTS.step, (overall ?? 0) * DEFAULTS.step / DEFAULTS.overall);
+  const drain = chosen("DRAIN_SECONDS") ?? 0;
+  const usual = hasOwn ? Infinity : usualOverall(environment, drain);
+  const shared = overall ?? (hasOwn ? 0 : usual);
+  const step = Math.max(DEFAULTS.step, shared * DEFAULTS.step / DEFAULTS.overall);
   const timeouts = {
     process: process ?? step,
     remaining: remaining ?? step,
     script: Math.max(process ?? step, DEFAULTS.step),
-    overall: overall ?? (hasOwn ? Infinity : DEFAULTS.overall),
-    drain: chosen("DRAIN_SECONDS") ?? 0,
+    overall: overall ?? usual,
+    drain,
   };
   const taken = {
     KILL_PROCESS_TIMEOUT: timeouts.process,
@@ -58,6 +71,12 @@ export function readTimeouts(
     return [`Ignoring ${name}=${text}: use seconds, such as 5, 1.5, 5s or 2m; ${instead}`];
   });
   return { timeouts, warnings };
+}
+
+/** The overall timeout where none is set. A drain that leaves less than the usual one needs a longer grace, as elsewhere. */
+function usualOverall(environment: Environment, drain: number): number {
+  const isLong = LONG.variables.some((name) => get(environment, name) !== undefined);
+  return isLong ? Math.max(LONG.overall - drain, DEFAULTS.overall) : DEFAULTS.overall;
 }
 
 /** The longest timeout that can be set: 31 years. It is no `Infinity`, which JSON does not have. */

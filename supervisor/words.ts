@@ -194,7 +194,7 @@ function reasonOf(name: ByteString, output: ByteString, now: number, run: Run): 
   return `${begun}, not ready after ${Math.round(now - unreadySince)} s: ${reason}`;
 }
 
-/** The services cannot be started in the order that they ask for. */
+/** A variable has an impossible value, or the services cannot be started in the order that they ask for. */
 export function faultOf(fault: ByteString): Message {
   return warning(fault);
 }

@@ -20,6 +20,18 @@ Deno.test("readTimeouts() takes 5, 5 and 9 seconds where nothing is set", () => 
   });
 });
 
+for (const platform of ["KUBERNETES_SERVICE_HOST", "ECS_CONTAINER_METADATA_URI_V4"]) {
+  Deno.test(`a stop may take 28 seconds, a drain included, where ${platform} is set`, () => {
+    const read = (...more: [string, string][]) => readTimeouts([[platform, "x"], ...more]).timeouts;
+    const { overall, process } = read();
+    assertEquals([overall, process.toFixed(1)], [28, "15.6"]);
+    assertEquals(read(["DRAIN_SECONDS", "5"]).overall, 23);
+    assertEquals(read(["DRAIN_SECONDS", "25"]).overall, 9);
+    assertEquals(read(["SHUTDOWN_TIMEOUT", "12"]).overall, 12);
+    assertEquals(read(["KILL_PROCESS_TIMEOUT", "12"]).overall, Infinity);
+  });
+}
+
 Deno.test("readTimeouts() has no overall timeout where a step or a service has one of its own", () => {
   for (const name of ["KILL_PROCESS_TIMEOUT", "KILL_ALL_PROCESSES_TIMEOUT"]) {
     assertEquals(readTimeouts([[name, "30"]]).timeouts.overall, Infinity);
