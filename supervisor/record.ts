@@ -9,8 +9,8 @@ import {
   type Suspension,
 } from "../posix/signals.ts";
 import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
-import { faultIn } from "./identity.ts";
 import { withMarks } from "../timeline/marks.ts";
+import { faultIn } from "./identity.ts";
 import { type Stage } from "./scripts.ts";
 import { type End, type Happening, newService, transition } from "./service.ts";
 import {
