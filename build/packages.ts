@@ -19,7 +19,8 @@ export async function ensureProgram(program: string, packages = [program]): Prom
     environment: { DEBIAN_FRONTEND: "noninteractive" },
     failure: `${program} is missing and cannot be installed`,
   };
-  await runQuietly({ command: ["apt-get", "update"], ...step });
+  const apt = ["flock", "/var/lib/apt", "apt-get"]; // Tests that run at the same time install one after the other.
+  await runQuietly({ command: [...apt, "update"], ...step });
   const flags = ["--yes", "--no-install-recommends"];
-  await runQuietly({ command: ["apt-get", "install", ...flags, ...packages], ...step });
+  await runQuietly({ command: [...apt, "install", ...flags, ...packages], ...step });
 }
