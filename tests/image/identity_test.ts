@@ -1,17 +1,20 @@
 // PUID, PGID, UMASK and TZ, and users that have no entry in /etc/passwd
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { docker, image, runContainer, type Setting } from "../support/container.ts";
+import { Container, derive, docker, runContainer, uniqueName } from "../support/container.ts";
 
 /** The image with a user app, whose home has a file; /etc/passwd belongs to the root group, too. */
-const from = `${image.split(":")[0]}-with-app`;
-await docker(
-  ["build", "-q", "-t", from, "-"],
-  `FROM ${image}\nRUN useradd -m -u 9999 app && touch /home/app/file && chown app:app /home/app/file && chmod g=u /etc/passwd\n`,
-);
+function withApp() {
+  return derive(
+    "RUN useradd -m -u 9999 app && touch /home/app/file && chown app:app /home/app/file && chmod g=u /etc/passwd",
+  );
+}
 
-function run(script: string, ...options: string[]) {
-  const setting: Setting = { from, options };
-  return runContainer(["my_init", "--quiet", "--", "sh", "-c", script], setting);
+async function run(script: string, ...options: string[]) {
+  await using image = await withApp();
+  return await runContainer(["my_init", "--quiet", "--", "sh", "-c", script], {
+    from: image.name,
+    options,
+  });
 }
 
 Deno.test("PUID and PGID are the numbers of app, of its group, and of what it owned in its home", async () => {
@@ -31,18 +34,14 @@ Deno.test("PUID may be a number that somebody has, and PUSER names another user 
 });
 
 Deno.test("a second start with the same PUID changes nothing, and is under --init alike", async () => {
-  const name = `identity-${crypto.randomUUID().slice(0, 8)}`;
+  await using image = await withApp();
+  await using container = new Container(uniqueName());
+  const options = ["--init", "--name", container.name, "-e", "PUID=77"];
   const command = ["my_init", "--quiet", "--", "sh", "-c", "id -u app; wc -l </etc/passwd"];
-  try {
-    const first = await docker(
-      ["run", "--init", "--name", name, "-e", "PUID=77", from, ...command],
-    );
-    const second = await docker(["start", "--attach", name]);
-    assertEquals(first.stdout.split("\n")[0], "77");
-    assertEquals(second.stdout, first.stdout);
-  } finally {
-    await docker(["rm", "--force", name]);
-  }
+  const first = await docker(["run", ...options, image.name, ...command]);
+  const second = await docker(["start", "--attach", container.name]);
+  assertEquals(first.stdout.split("\n")[0], "77");
+  assertEquals(second.stdout, first.stdout);
 });
 
 Deno.test("UMASK is the umask of the command and of services", async () => {

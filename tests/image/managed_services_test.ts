@@ -95,7 +95,7 @@ Deno.test("a service that is down is not waited for silently, and sv up lets the
   });
   await using container = await startContainer([], { from: image.name });
   await container.says("web waits for service db, which is down: `sv up db` starts it");
-  await container.sh("sv up db");
+  await until(async () => (await container.exec("sv", "up", "db")).status === 0); // Once there is a runsv.
   await container.says("web starts", 30);
 });
 

@@ -46,9 +46,7 @@ Deno.test("TIMELINE names a file that shows the boot when all services are ready
   assertMatch(boot.worker, /^ready at .*, 2 starts$/);
   assertEquals([boot.sshd, boot.services], ["down", undefined]);
   assertEquals(await container.stop(), 0);
-  const file = join(await Deno.makeTempDir(), "boot.svg");
-  await container.copy("/tmp/boot.svg", file);
-  const svg = await Deno.readTextFile(file);
+  const svg = await container.read("/tmp/boot.svg");
   const stop = notes(svg);
   assertMatch(stop["first scripts"], /^2\d\d ms of 3 s$/);
   assertMatch(stop.services, / ms of .* s$/);

@@ -102,9 +102,15 @@ export class Container implements AsyncDisposable {
     await must(["kill", "-s", name, this.name]);
   }
 
-  /** Copies a file of the container to a path outside; the container need not run. */
-  async copy(file: string, to: string): Promise<void> {
-    await must(["cp", `${this.name}:${file}`, to]);
+  /** Reads a file in it; it need not run. */
+  async read(file: string): Promise<string> {
+    const copy = await Deno.makeTempFile();
+    try {
+      await must(["cp", `${this.name}:${file}`, copy]);
+      return await Deno.readTextFile(copy);
+    } finally {
+      await Deno.remove(copy);
+    }
   }
 
   async restart(): Promise<void> {
