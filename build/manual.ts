@@ -2,8 +2,9 @@
 // A page is what `--help` prints, and what docs/manual adds to it, in the same plain form:
 // headings in capitals, paragraphs, and items that are indented, with two spaces or a new line before their text.
 
+import { exists } from "@std/fs";
 import { join } from "@std/path";
-import { projectFolder } from "./project.ts";
+import { projectFolder, withFolder } from "./project.ts";
 
 /** The pages, and where the text of `--help` is: it begins with "Usage:" and ends with its quotation mark. */
 export const pages = {
@@ -15,13 +16,19 @@ export const pages = {
 
 export type Page = keyof typeof pages;
 
-/** Writes all pages into dist/man, as /usr/share/man has them. */
+/** Brings the pages in dist/man up to date, laid out as /usr/share/man is; each is written whole or not at all. */
 export async function writeManual(version: string): Promise<void> {
   for (const page of Object.keys(pages) as Page[]) {
     const text = printPage(page, version, await readUsage(page), await read("docs/manual", page));
     const folder = join(projectFolder, "dist/man", `man${page.at(-1)}`);
+    const file = join(folder, page);
+    if (await exists(file) && await Deno.readTextFile(file) === text) continue;
     await Deno.mkdir(folder, { recursive: true });
-    await Deno.writeTextFile(join(folder, page), text);
+    await withFolder(async (work) => {
+      const unfinished = join(work, page);
+      await Deno.writeTextFile(unfinished, text);
+      await Deno.rename(unfinished, file);
+    });
   }
 }
 
