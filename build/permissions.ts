@@ -5,13 +5,11 @@ import { libcPath } from "../posix/libc_path.ts";
 export const targets = {
   "x86_64-unknown-linux-gnu": {
     machine: "x86_64",
-    architecture: "amd64", // Docker's name for it,
-    repository: "amd64", // and where its registry has the official images for this processor alone.
+    architecture: "amd64", // Docker's name for it.
   },
   "aarch64-unknown-linux-gnu": {
     machine: "aarch64",
     architecture: "arm64",
-    repository: "arm64v8",
   },
 } as const;
 
