@@ -42,18 +42,18 @@ export function readTimeouts(
   const chosen = (name: string) => parseSeconds(get(environment, name) ?? "");
   const process = chosen("KILL_PROCESS_TIMEOUT");
   const remaining = chosen("KILL_ALL_PROCESSES_TIMEOUT");
-  const overall = chosen("SHUTDOWN_TIMEOUT");
   const hasOwn = process !== undefined || remaining !== undefined ||
     Object.keys(ofServices).length > 0;
   const drain = chosen("DRAIN_SECONDS") ?? 0;
   const usual = hasOwn ? Infinity : usualOverall(environment, drain);
-  const shared = overall ?? (hasOwn ? 0 : usual);
-  const step = Math.max(DEFAULTS.step, shared * DEFAULTS.step / DEFAULTS.overall);
+  const overall = chosen("SHUTDOWN_TIMEOUT") ?? usual;
+  const inProportion = overall * DEFAULTS.step / DEFAULTS.overall;
+  const step = overall < Infinity ? Math.max(DEFAULTS.step, inProportion) : DEFAULTS.step;
   const timeouts = {
     process: process ?? step,
     remaining: remaining ?? step,
     script: Math.max(process ?? step, DEFAULTS.step),
-    overall: overall ?? usual,
+    overall,
     drain,
   };
   const taken = {
