@@ -91,7 +91,7 @@ export function newService({ needs, down }: Plan, now: number): Service {
 }
 
 /** How long a service without a check must have been up to count as ready, in seconds. */
-const READY_SECONDS = 1;
+export const READY_SECONDS = 1;
 /** How soon runsv has taken an order for certain, in seconds; it needs some milliseconds, and until then it says what was before. */
 const ORDER_SECONDS = 0.5;
 /** An end sooner after the start than this makes the pause longer, in seconds. */

@@ -1,7 +1,7 @@
 // What the timeline shows: what went on during the boot and the stop, and from when to when. Pure.
 
 import { type ByteString } from "../posix/bytes.ts";
-import { timeForService, timeOf } from "../supervisor/next.ts";
+import { type Time, timeForService, timeOf } from "../supervisor/next.ts";
 import { type Child, type Run } from "../supervisor/run.ts";
 import { type Stage } from "../supervisor/scripts.ts";
 import { type ServiceState } from "../supervisor/service.ts";
@@ -32,10 +32,11 @@ export interface Timeline {
 /** What is known of a run's boot and stop. */
 export function timelineOf(run: Run): Timeline {
   const { begunAt, bootedAt, stop, now, marks } = run;
+  const time = stop && timeOf(run, stop);
   const goingOn = [
-    ...run.children.flatMap((child) => ofChild(child, run)),
-    ...Object.keys(run.managed).map((name) => ofService(name, run)),
-    ...ofStep(run),
+    ...run.children.flatMap((child) => ofChild(child, run, time)),
+    ...Object.keys(run.managed).map((name) => ofService(name, run, time)),
+    ...ofStep(run, time),
   ];
   return { begunAt, bootedAt, askedAt: stop?.askedAt, now, marks: [...marks, ...goingOn] };
 }
@@ -47,52 +48,60 @@ const MOST_OF_A_SERVICE = 20;
 export function withMarks(before: Run, after: Run): Run {
   const { children, managed, stop, now: end } = after;
   if (after.bootedAt !== undefined && before.bootedAt !== undefined && !stop) return after;
-  const ended: Mark[] = [];
-  if (before.children !== children) {
-    const pids = new Set(children.map(({ pid }) => pid));
-    const gone = before.children.filter(({ pid }) => !pids.has(pid));
-    ended.push(...gone.flatMap((child) => ofChild(child, before)));
-  }
-  if (before.managed !== managed) {
-    const changed = Object.keys(before.managed).filter((name) => {
-      const [old, now] = [before.managed[name], managed[name]];
-      return old !== now && (old.state !== now.state || old.since !== now.since);
-    });
-    ended.push(
-      ...changed.map((name) => ofService(name, before)).filter(({ name, kind }) =>
-        kind === "stopping" ||
-        before.marks.filter((mark) => mark.name === name).length < MOST_OF_A_SERVICE
-      ),
-    );
-  }
-  if (before.stop?.step !== stop?.step) ended.push(...ofStep(before));
-  if (ended.length === 0) return after;
+  const left = new Set(children.map(({ pid }) => pid));
+  const gone = before.children === children
+    ? []
+    : before.children.filter(({ pid }) => !left.has(pid));
+  const changed = before.managed === managed ? [] : Object.keys(managed).filter((name) => {
+    const [old, now] = [before.managed[name], managed[name]];
+    return old !== undefined && old !== now &&
+      (old.state !== now.state || old.since !== now.since);
+  });
+  const isNextStep = before.stop?.step !== stop?.step;
+  if (gone.length + changed.length === 0 && !isNextStep) return after;
+  const time = before.stop && timeOf(before, before.stop);
+  const known = Map.groupBy(before.marks, ({ name }) => name);
+  const ended = [
+    ...gone.flatMap((child) => ofChild(child, before, time)),
+    ...changed.map((name) => ofService(name, before, time)).filter(({ name, kind }) =>
+      kind === "stopping" || (known.get(name)?.length ?? 0) < MOST_OF_A_SERVICE
+    ),
+    ...(isNextStep ? ofStep(before, time) : []),
+  ];
   return { ...after, marks: [...after.marks, ...ended.map((mark) => ({ ...mark, end }))] };
 }
 
 /** A check is no mark of its own: what it shows is the state of its service. */
-function ofChild({ name, pid, purpose, startedAt: start }: Child, run: Run): Mark[] {
+function ofChild(
+  { name, pid, purpose, startedAt: start }: Child,
+  { ending }: Run,
+  time: Time | undefined,
+): Mark[] {
   if (purpose.kind === "check") return [];
   const kind = purpose.kind === "script" ? purpose.stage : purpose.kind;
-  const { terminatedAt } = run.ending[pid] ?? {};
-  if (!run.stop || terminatedAt === undefined) return [{ name, kind, start }];
-  const { timeouts, latest } = timeOf(run, run.stop);
-  return [{ name, kind, start, limit: finite(Math.min(terminatedAt + timeouts.process, latest)) }];
+  const { terminatedAt } = ending[pid] ?? {};
+  if (!time || terminatedAt === undefined) return [{ name, kind, start }];
+  const limit = Math.min(terminatedAt + time.timeouts.process, time.latest);
+  return [{ name, kind, start, limit: finite(limit) }];
 }
 
-function ofService(name: ByteString, run: Run): Mark {
+function ofService(name: ByteString, run: Run, time: Time | undefined): Mark {
   const { state, since } = run.managed[name];
   const mark: Mark = { name, kind: state, start: since };
-  if (!run.stop || state !== "stopping") return mark;
-  const { timeoutSeconds, latest } = timeForService(name, run, timeOf(run, run.stop));
+  if (!time || state !== "stopping") return mark;
+  const { timeoutSeconds, latest } = timeForService(name, run, time);
   return { ...mark, limit: finite(Math.min(since + timeoutSeconds, latest)) };
 }
 
-function ofStep(run: Run): Mark[] {
-  if (!run.stop) return [];
-  const { step: name, since: start } = run.stop;
-  const { latest } = timeOf(run, run.stop);
-  return [{ name, kind: "step", start, limit: name === "drain" ? undefined : finite(latest) }];
+function ofStep({ stop }: Run, time: Time | undefined): Mark[] {
+  if (!stop || !time) return [];
+  const { step: name, since: start } = stop;
+  return [{
+    name,
+    kind: "step",
+    start,
+    limit: name === "drain" ? undefined : finite(time.latest),
+  }];
 }
 
 function finite(time: number): number | undefined {

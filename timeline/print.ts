@@ -15,6 +15,7 @@ import { SIGNALS } from "../posix/signals.ts";
 import { NOTE_FILE, readNote } from "../supervisor/asleep.ts";
 import { readRun, type Run } from "../supervisor/run.ts";
 import { readServiceStatus } from "../supervisor/runsv.ts";
+import { READY_SECONDS } from "../supervisor/service.ts";
 import { draw } from "./draw.ts";
 import { type Mark, type Timeline, timelineOf } from "./marks.ts";
 
@@ -58,8 +59,6 @@ function findRun(): Run | undefined {
 
 /** A service that was started later than so many seconds after the boot has been started anew. */
 const SOON_SECONDS = 10;
-/** A service that we do not look after counts as ready after so many seconds. */
-const READY_SECONDS = 1;
 
 /** Adds the services at which nobody has looked: since when they have been up, runsv knows. */
 function withOthers(run: Run): Timeline {
