@@ -3,6 +3,7 @@ import { SIGNALS } from "../../posix/signals.ts";
 import { SERVICE_ENDED } from "../../supervisor/conventions.ts";
 import { type Plan } from "../../supervisor/plans.ts";
 import { get } from "../../env/environment.ts";
+import { draw } from "../../timeline/draw.ts";
 import { type Behaviour, live, type World } from "./simulation.ts";
 
 const WORLDS = 3000;
@@ -116,6 +117,7 @@ Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run i
         assert(0 <= start && start <= end && end <= now, JSON.stringify(mark));
       }
       assert(timeline.marks.length < 30 + 25 * world.services!.length, "too many marks");
+      assert(!/NaN|undefined|Infinity/.test(draw(timeline)), "a picture without a number");
       // A process that cannot be killed costs a moment in each step, and post_shutdown scripts always get a second.
       assert(stopSeconds <= Math.max(overall, 2.5) + 0.5, `it takes ${stopSeconds} s`);
       assert(status >= 0 && status < 256, `status ${status}`);
