@@ -19,7 +19,7 @@ import {
  */
 export const PLACES: readonly ByteString[] = ["/run", "/tmp", "/dev/shm", "/dev"];
 
-/** The names begin with this and the number of the PID namespace, by which `sv` finds its own container's. */
+/** The names begin with this and the number of the mount namespace, by which `sv` finds its own container's. */
 const PREFIX = "my_init.";
 
 export interface PrivateDirectory {
@@ -36,7 +36,7 @@ export interface PrivateDirectory {
  * @returns undefined when it cannot be made in any place
  */
 export function makePrivateDirectory(): PrivateDirectory | undefined {
-  const namespace = readLink("/proc/self/ns/pid")?.match(/\d+/)?.[0] ?? "0";
+  const namespace = readLink("/proc/self/ns/mnt")?.match(/\d+/)?.[0] ?? "0";
   const places = PLACES.filter(isSafe);
   places.forEach(removeLeftovers);
   for (const place of places) {

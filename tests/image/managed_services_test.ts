@@ -332,6 +332,23 @@ Deno.test("healthy finds its own my_init where containers share their processes"
   assertEquals(await other.inspect("{{.State.Running}}"), "true");
 });
 
+Deno.test("healthy fails when no service is up, also where PID 1 is docker's init", async () => {
+  await using image = await withServices({
+    a: { run: "#!/bin/sh\nexit 3\n", give_up: "1 in 60\n" },
+  });
+  const start = (...words: string[]) =>
+    startContainer(words, { from: image.name, options: ["--no-healthcheck", "--init"] });
+  await using container = await start("my_init");
+  await container.says("it stays down");
+  assertEquals(await container.exec("healthy"), {
+    status: 1,
+    stdout: "a: failing: ended 1 time, last with status 3\n",
+    stderr: "",
+  });
+  await using without = await start("my_init", "--skip-runit", "--", "sleep", "1000");
+  assertEquals((await without.exec("healthy")).status, 0);
+});
+
 /** Writes a line for each time that PID 1 has gone to sleep: it executes itself then, and so its stack begins elsewhere. */
 const WATCH_SLEEP = `last=
   while :; do

@@ -256,19 +256,20 @@ Deno.test("sv finds the services wherever they are run, as docker exec and probe
   }
 });
 
-Deno.test("services of two containers that share /dev/shm, as in a pod, do not meet", async () => {
+Deno.test("services of two containers that share /dev/shm and processes, as in a pod, do not meet", async () => {
   await using image = await derive("COPY run /etc/service/web/run", {
     run: "#!/bin/sh\necho service of $HOSTNAME\nexec sleep 1000\n",
   });
   const words = ["/sbin/my_init", "--skip-startup-files"];
-  const readOnly = (name: string, ipc: string) =>
+  const readOnly = (name: string, ...options: string[]) =>
     startContainer(words, {
       from: image.name,
-      options: ["--read-only", "-e", "DISABLE_CRON=1", "-h", name, "--ipc", ipc],
+      options: ["--read-only", "-e", "DISABLE_CRON=1", "-h", name, ...options],
     });
-  await using one = await readOnly("one", "shareable");
+  await using one = await readOnly("one", "--ipc", "shareable");
   await one.says("service of one\n");
-  await using two = await readOnly("two", `container:${one.name}`);
+  const ofOne = `container:${one.name}`;
+  await using two = await readOnly("two", "--ipc", ofOne, "--pid", ofOne);
   await two.says("service of two\n");
   for (const container of [one, two]) {
     assertMatch((await container.exec("sv", "restart", "web")).stdout, /^ok: run: web: /);

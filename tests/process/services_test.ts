@@ -85,7 +85,7 @@ ${before}`,
 Deno.test("nothing that is already there is used or removed when it is not our own", async () => {
   const result = await show({
     before: `
-namespace=$(readlink /proc/self/ns/pid | tr -cd 0-9)
+namespace=$(readlink /proc/self/ns/mnt | tr -cd 0-9)
 mkdir -m 700 /run/keep; touch /run/keep/file
 for name in my_init.$namespace.00000000 my_init.1.00000000 my_init; do
   mkdir -p -m 700 /run/$name/evil; touch /run/$name/evil/run; chown 1000 /run/$name
