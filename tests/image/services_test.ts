@@ -271,8 +271,10 @@ Deno.test("services of two containers that share /dev/shm and processes, as in a
   const ofOne = `container:${one.name}`;
   await using two = await readOnly("two", "--ipc", ofOne, "--pid", ofOne);
   await two.says("service of two\n");
-  for (const container of [one, two]) {
+  for (const [container, name] of [[one, "one"], [two, "two"]] as const) {
     assertMatch((await container.exec("sv", "restart", "web")).stdout, /^ok: run: web: /);
+    const log = `service of ${name}\n`.repeat(2);
+    await until(async () => (await container.logs()).stdout === log, 30);
   }
   await two.restart();
   let log = "";
