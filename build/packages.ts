@@ -1,9 +1,10 @@
-// Gets programs that are missing on this machine from its distribution, Debian or Ubuntu.
+// Gets what is missing on this machine: programs from its distribution, Debian or Ubuntu, and packages from PyPI.
 
 import $ from "@david/dax";
 import { exists } from "@std/fs";
+import { join } from "@std/path";
 import { runQuietly } from "./progress.ts";
-import { Problem, say } from "./project.ts";
+import { cacheFolder, Problem, projectFolder, say, sha256, withFolder } from "./project.ts";
 
 /** Makes sure that `program` (a name, or the path of a file) is there: its packages are installed if it is not. */
 export async function ensureProgram(program: string, packages = [program]): Promise<void> {
@@ -23,4 +24,31 @@ export async function ensureProgram(program: string, packages = [program]): Prom
   await runQuietly({ command: [...apt, "update"], ...step });
   const flags = ["--yes", "--no-install-recommends"];
   await runQuietly({ command: [...apt, "install", ...flags, ...packages], ...step });
+}
+
+/**
+ * The folder that Python packages are in: they are installed if they are not. pip checks each file by its checksum.
+ *
+ * @param name what to call the folder
+ * @param requirements a file in the project, in pip's format, with hashes
+ */
+export async function ensurePythonPackages(name: string, requirements: string): Promise<string> {
+  const file = join(projectFolder, requirements);
+  const inputs = (await sha256(await Deno.readFile(file))).slice(0, 12);
+  const folder = join(cacheFolder, `${name}-${inputs}`);
+  if (await exists(folder)) return folder;
+  await ensureProgram("pip3", ["python3-pip"]);
+  await withFolder(async (work) => {
+    const unfinished = join(work, name);
+    await runQuietly({
+      command: [
+        ...["pip3", "install", "--no-deps", "--require-hashes", "--only-binary=:all:"],
+        ...["--target", unfinished, "--requirement", file],
+      ],
+      log: name,
+      failure: `cannot install ${name}`,
+    });
+    await Deno.rename(unfinished, folder);
+  });
+  return folder;
 }

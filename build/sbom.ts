@@ -4,21 +4,12 @@
 import $ from "@david/dax";
 import { decodeBase64 } from "@std/encoding/base64";
 import { encodeHex } from "@std/encoding/hex";
-import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { readPin } from "./denort.ts";
-import { ensureProgram } from "./packages.ts";
+import { ensurePythonPackages } from "./packages.ts";
 import { programs, type Target, targets } from "./permissions.ts";
-import { runQuietly } from "./progress.ts";
 import { thisMachine, version } from "./programs.ts";
-import {
-  cacheFolder,
-  projectFolder,
-  readCommandLine,
-  runTool,
-  sha256,
-  withFolder,
-} from "./project.ts";
+import { projectFolder, readCommandLine, runTool, sha256, withFolder } from "./project.ts";
 import { buildImage } from "./image.ts";
 
 const programsReference = `pkg:generic/baseimage-programs@${version}`;
@@ -58,7 +49,7 @@ export interface Bom {
 
 /** The SBOM of an image that docker has. */
 export async function listImage(image: string, target: Target): Promise<Bom> {
-  const tool = await ensureDebsbom();
+  const tool = await ensurePythonPackages("debsbom", "build/requirements.txt");
   const bom: Bom = await withFolder(async (folder) => {
     const archive = join(folder, "root.tar");
     const container = (await $`docker create ${image}`.text()).trim();
@@ -132,26 +123,4 @@ async function listPrograms(target: Target): Promise<Pick<Bom, "components" | "d
     components,
     dependencies: [{ ref: programsReference, dependsOn: [deno] }, { ref: deno, dependsOn: [v8] }],
   };
-}
-
-/** The folder that debsbom is installed in; pip checks each file by its checksum. */
-async function ensureDebsbom(): Promise<string> {
-  const requirements = join(projectFolder, "build/requirements.txt");
-  const inputs = (await sha256(await Deno.readFile(requirements))).slice(0, 12);
-  const folder = join(cacheFolder, `debsbom-${inputs}`);
-  if (await exists(folder)) return folder;
-  await ensureProgram("pip3", ["python3-pip"]);
-  await withFolder(async (work) => {
-    const unfinished = join(work, "debsbom");
-    await runQuietly({
-      command: [
-        ...["pip3", "install", "--no-deps", "--require-hashes", "--only-binary=:all:"],
-        ...["--target", unfinished, "--requirement", requirements],
-      ],
-      log: "debsbom",
-      failure: "cannot install debsbom",
-    });
-    await Deno.rename(unfinished, folder);
-  });
-  return folder;
 }

@@ -1,0 +1,101 @@
+/**
+ * Runs images in podman, with a storage and a configuration of its own, so that the machine's podman is not touched.
+ *
+ * @module
+ */
+import $ from "@david/dax";
+import { ensureProgram } from "../../build/packages.ts";
+import { image, type Result } from "./container.ts";
+import { quote } from "./namespace.ts";
+import { until } from "./until.ts";
+
+/** crun, podman's usual runtime, refuses machines with control groups of both versions; runc does not. */
+const configuration = `
+[containers]
+default_ulimits = [] # The usual ones may be more than root may set.
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs" # There need not be a systemd.
+events_logger = "file"
+`;
+
+/** A podman. Disposing ends its containers, and removes everything. */
+export class Podman implements AsyncDisposable {
+  /** The image that is tested, and derived ones, as podman calls them. */
+  readonly image = `localhost/${image.includes(":") ? image : `${image}:latest`}`;
+
+  private constructor(readonly folder: string, readonly user?: string) {}
+
+  /**
+   * Copies images from docker.
+   *
+   * @param images as docker calls them
+   * @param user who runs it; root if absent
+   */
+  static async with(images: string[], user?: string): Promise<Podman> {
+    await ensureProgram("podman");
+    await ensureProgram("runc");
+    await ensureProgram("/usr/libexec/podman/catatonit", ["catatonit"]);
+    if (user) await ensureProgram("newuidmap", ["uidmap"]);
+    const folder = await Deno.makeTempDir({ prefix: "podman-" });
+    await Deno.writeTextFile(`${folder}/containers.conf`, configuration);
+    await Deno.mkdir(`${folder}/home`);
+    await Deno.chmod(folder, 0o755);
+    if (user) await $`chown ${user} ${folder}/home`;
+    const podman = new Podman(folder, user);
+    const load = await $`sh -c ${`docker save ${quote(...images)} | ${
+      quote(...podman.#words("load"))
+    }`}`
+      .stdout("piped").stderr("piped").noThrow();
+    if (load.code === 0) return podman;
+    await podman[Symbol.asyncDispose]();
+    throw new Error(`podman load: ${load.stderr}`);
+  }
+
+  #words(...words: string[]): string[] {
+    const { folder, user } = this;
+    const home = `${folder}/home`;
+    return [
+      ...user ? ["runuser", "-u", user, "--"] : [],
+      ...["env", `HOME=${home}`, `XDG_RUNTIME_DIR=${home}`, `TMPDIR=${home}`],
+      `CONTAINERS_CONF=${folder}/containers.conf`,
+      ...["podman", "--root", `${home}/root`, "--runroot", `${home}/run`],
+      ...["--tmpdir", `${home}/tmp`, "--storage-driver", "overlay"],
+      ...words,
+    ];
+  }
+
+  /** Runs podman with these words; whatever they do, within a minute. */
+  async run(...words: string[]): Promise<Result> {
+    const { code, stdout, stderr } = await $`timeout 60 ${this.#words(...words)}`.cwd("/")
+      .stdout("piped").stderr("piped").noThrow();
+    // Where there is no systemd podman cannot ask for a container's health by itself, and says so.
+    const ours = stderr.split("\n").filter((line) => !/systemd connection/.test(line)).join("\n");
+    return { status: code, stdout, stderr: ours };
+  }
+
+  /** Runs podman, and fails if it fails. Returns what it prints. */
+  async must(...words: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.run(...words);
+    if (status !== 0) throw new Error(`podman ${words.join(" ")}: status ${status}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** Waits until the log of a container contains a text. */
+  async says(container: string, text: string): Promise<void> {
+    let log = "";
+    const said = async () => {
+      const { stdout, stderr } = await this.run("logs", container);
+      return (log = stdout + stderr).includes(text);
+    };
+    await until(said, 60, () => `"${text}" in: ${log}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.run("pod", "rm", "--all", "--force", "--time", "0");
+    await this.run("rm", "--all", "--force", "--time", "0");
+    if (this.user) await this.run("system", "migrate"); // Ends the process that holds the user's namespace.
+    await $`umount ${this.folder}/home/root/overlay`.quiet().noThrow();
+    await $`rm -rf ${this.folder}`;
+  }
+}
