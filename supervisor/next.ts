@@ -2,7 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { readTimeouts, type Timeouts } from "./timeouts.ts";
 import { depthOf, heightOf, type Plans, whoNeeds } from "./plans.ts";
-import { isReady, supervise } from "./supervision.ts";
+import { allReady, supervise } from "./supervision.ts";
 import { RELAY } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
 import { hasRelays } from "./logs.ts";
@@ -12,6 +12,7 @@ import {
   childFor,
   drainSeconds,
   isCrowded,
+  notifySocket,
   type Run,
   type Step,
   type Stop,
@@ -32,7 +33,7 @@ export function next(run: Run): Action {
 
 /** What remains to be done to boot the container; afterwards waits. */
 function boot(run: Run): Action {
-  const { options: { runit, command }, services } = run;
+  const { options: { runit, command, waitReady }, services } = run;
   if (childFor(run, "script")) return { do: "wait" };
   if (run.directory !== "current") return { do: "readEnvironment" };
   const script = startScript(run, "startup");
@@ -42,8 +43,12 @@ function boot(run: Run): Action {
     const argv = ["/usr/bin/runsvdir", "-P", services.directory];
     return { do: "start", purpose: { kind: "runit" }, argv };
   }
-  if (command.length > 0 && run.main === "absent" && isReady(run)) {
+  if (command.length > 0 && run.main === "absent" && (!waitReady || allReady(run))) {
     return { do: "start", purpose: { kind: "main" }, argv: command };
+  }
+  const socket = notifySocket(run);
+  if (socket !== undefined && !run.notified && allReady(run)) {
+    return { do: "notify", socket, state: "READY=1" };
   }
   const file = timelineFile(run);
   const isToBeDrawn = file !== undefined && run.bootedAt !== undefined && !run.drawn;
@@ -96,6 +101,10 @@ export interface Time {
 function shutDown(run: Run, stop: Stop): Action {
   const exit: Action = { do: "exit", status: finalStatus(run, stop) };
   if (run.failures > MOST_FAILURES) return exit;
+  const socket = notifySocket(run);
+  if (socket !== undefined && run.notified !== "STOPPING=1") {
+    return { do: "notify", socket, state: "STOPPING=1" };
+  }
   const action = STEPS[stop.step].act(run, timeOf(run, stop));
   if (action) return action;
   const following = stop.step === "processes" ? "relays" : ORDER[ORDER.indexOf(stop.step) + 1];
