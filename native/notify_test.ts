@@ -66,7 +66,7 @@ function simulate(
       waitid: () => 0n,
       setsid: () => 0n,
       prctl: (_what, name) => (calls.push(machine.readText(name)), 0n),
-      rt_sigprocmask: () => 0n,
+      rt_sigprocmask: (how) => (calls.push(`mask ${how}`), 0n),
       dup3: (from, to) => (calls.push(`dup3 ${from} ${to}`), to),
       close_range: (first) => (calls.push(`close from ${first}`), 0n),
       faccessat: () => queue.length > 0 && !queue[0].late || runsOn ? 0n : -3n,
@@ -112,6 +112,8 @@ function writtenAfter(...messages: Message[]): string[] {
 }
 
 const WRITTEN = "write 9 4711\n";
+/** A stop may end the listener. */
+const UNBLOCK = "mask 1";
 
 Deno.test("READY=1 counts as a line of its own, from whom ever in the container it comes", () => {
   for (
@@ -124,6 +126,11 @@ Deno.test("READY=1 counts as a line of its own, from whom ever in the container 
   ) {
     assertEquals(simulate({ messages: [{ text }], runsOn: false }).calls.includes(WRITTEN), false);
   }
+});
+
+Deno.test("a link that somebody has put in the place of notified is not followed", () => {
+  const { calls } = simulate({ messages: [{ text: "READY=1" }] });
+  assertEquals(calls.slice(-2), ["unlink supervise/notified", WRITTEN]);
 });
 
 Deno.test("READY=1 from another PID namespace does not count, a later one from here does", () => {
@@ -141,7 +148,7 @@ Deno.test("what is said after READY=1 is read, so that nobody's message is refus
 Deno.test("the listener ends when the process has ended, whatever is said then", () => {
   const messages = [{ text: "STATUS=up" }, { text: "READY=1", late: true }];
   const { calls, end } = simulate({ messages, runsOn: false });
-  assertEquals(calls, ["my_init listens", "dup3 3 0", "dup3 4 1", "close from 2"]);
+  assertEquals(calls, ["my_init listens", UNBLOCK, "dup3 3 0", "dup3 4 1", "close from 2"]);
   assertEquals(end, "exit_group 0");
 });
 
@@ -155,7 +162,7 @@ Deno.test("the program gets the NOTIFY_SOCKET, in the place of another one", () 
   ) {
     const words = ["notify_socket", "./run.own", "x"];
     const { calls, end } = simulate({ words, environment: [...environment], clone: 7n });
-    assertEquals(calls[0], `./run.own ./run.own x ${expected}`);
+    assertEquals(calls[1], `./run.own ./run.own x ${expected}`);
     assertEquals(end, "exit_group 127");
   }
 });
@@ -164,7 +171,7 @@ Deno.test("where no socket or listener can be made, the program runs all the sam
   for (const call of ["socket", "bind", "getsockname", "openat", "clone"] as const) {
     const { calls } = simulate({ kernel: () => ({ [call]: () => -1n }) });
     const line = "*** Cannot make a NOTIFY_SOCKET, so the service does not count as ready\n";
-    assertEquals(calls.slice(0, 2), [`write 2 ${line}`, "./run.own ./run.own A=1"], call);
+    assertEquals(calls.slice(0, 3), [`write 2 ${line}`, "mask 2", "./run.own ./run.own A=1"], call);
   }
 });
 
