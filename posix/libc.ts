@@ -313,9 +313,12 @@ export function spawn(
   { ownGroup, noInput, umask }: { ownGroup: boolean; noInput: boolean; umask?: number },
 ): number {
   const SETPGROUP = 0x02, SETSIGDEF = 0x04, SETSIGMASK = 0x08;
+  // glibc 2.23 copies our whole address space without it; newer versions never do.
+  const USEVFORK = 0x40;
   const attributes = new Uint8Array(336); // sizeof(posix_spawnattr_t)
   c.posix_spawnattr_init(attributes);
-  c.posix_spawnattr_setflags(attributes, SETSIGDEF | SETSIGMASK | (ownGroup ? SETPGROUP : 0));
+  const group = ownGroup ? SETPGROUP : 0;
+  c.posix_spawnattr_setflags(attributes, SETSIGDEF | SETSIGMASK | USEVFORK | group);
   c.posix_spawnattr_setpgroup(attributes, 0);
   c.posix_spawnattr_setsigmask(attributes, signalSet([]));
   // glibc 2.23's child fails when told to reset what cannot be reset.

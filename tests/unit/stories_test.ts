@@ -124,7 +124,7 @@ Deno.test("a runsv that sleeps, since its service ended at once, is not waited f
   });
   assertEquals(story.slice(-3), [
     "0 (SIGTERM SIGCONT to quick, slow)",
-    "0.05 (SIGKILL to quick)",
+    "0.01 (SIGKILL to quick)",
     "0.2 Killing all processes...",
   ]);
   assertEquals(seconds, 0.2);
