@@ -3,7 +3,7 @@
 
 import $ from "@david/dax";
 import { exists } from "@std/fs";
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import * as esbuild from "esbuild";
 import config from "../deno.json" with { type: "json" };
 import { readDenort } from "./denort.ts";
@@ -36,17 +36,23 @@ them from, dist/amd64 or dist/arm64. What is up to date is not made again.
 
 // --no-code-cache: a cache in /tmp would be code that other users can write.
 // V8's optimizing compilers cost memory, and a program that decides a few things an hour gains nothing from them.
-const v8Flags = "--v8-flags=--no-opt,--no-maglev,--max-semi-space-size=1";
+// Without source positions the first exception, even one that is caught, would make V8 compile again what is running.
+const v8Flags = [
+  "--no-opt",
+  "--no-maglev",
+  "--max-semi-space-size=1",
+  "--no-enable-lazy-source-positions",
+];
 const compileFlags = [
   "--no-config",
   "--no-lock",
   "--no-check",
   "--no-remote",
   "--no-code-cache",
-  v8Flags,
+  `--v8-flags=${v8Flags.join()}`,
 ];
 
-/** When main.js was modified, in seconds since 1970: it is in the program, so that it must be the same in each build. */
+/** When the files of JavaScript were modified, in seconds since 1970: it is in the program, so that it must be the same in each build. */
 const modified = 0;
 
 if (import.meta.main) {
@@ -94,13 +100,20 @@ export async function build(target: Target = thisMachine): Promise<void> {
   await Deno.writeTextFile(ready, "");
 }
 
-/** Makes one self-contained file of JavaScript: only this is embedded in the binary. */
-async function bundle(source: string): Promise<string> {
+/**
+ * Makes self-contained files of JavaScript, which alone are embedded in the binary. V8 reads no more of them than are
+ * imported, so `my_init --check` costs nothing at a boot.
+ *
+ * @returns their texts, by name; the one to be run is called like the source
+ */
+async function bundle(source: string): Promise<Record<string, string>> {
   try {
     const { outputFiles } = await esbuild.build({
       absWorkingDir: projectFolder,
       entryPoints: [source],
       bundle: true,
+      splitting: true,
+      outdir: ".", // Nothing is written.
       write: false,
       format: "esm",
       platform: "neutral",
@@ -110,7 +123,7 @@ async function bundle(source: string): Promise<string> {
       define: { VERSION: JSON.stringify(version) },
       logLevel: "silent",
     });
-    return outputFiles[0].text;
+    return Object.fromEntries(outputFiles.map(({ path, text }) => [basename(path), text]));
   } catch (error) {
     const [first] = (error as esbuild.BuildFailure).errors ?? [];
     if (!first) throw error;
@@ -122,15 +135,17 @@ async function bundle(source: string): Promise<string> {
 }
 
 async function compile({ code, denort, flags, folder, output }: {
-  code: string;
+  code: Record<string, string>;
   denort: Uint8Array;
   flags: string[];
   folder: string;
   output: string;
 }): Promise<void> {
   const [source, base] = ["main.js", "denort"].map((it) => join(folder, it));
-  await Deno.writeTextFile(source, code);
-  await Deno.utime(source, modified, modified);
+  for (const [name, text] of Object.entries(code)) {
+    await Deno.writeTextFile(join(folder, name), text);
+    await Deno.utime(join(folder, name), modified, modified);
+  }
   await Deno.writeFile(base, denort, { mode: 0o755 });
   const result =
     await $`${Deno.execPath()} compile ${compileFlags} ${flags} --output ${output} ${source}`

@@ -46,8 +46,8 @@ const SETTINGS: Readonly<
     fits: (text) => /^\s*[1-9]\d*\s+in\s+[1-9]\d*\s*[smh]?\s*$/.test(text),
   },
   "notification-fd": {
-    form: "the number of an open file, from 3 to 9",
-    fits: (text) => /^\s*[3-9]\s*$/.test(text),
+    form: "the number of an open file, from 3 to 9, or socket",
+    fits: (text) => /^\s*([3-9]|socket)\s*$/.test(text),
   },
 };
 

@@ -4,6 +4,7 @@ import { constant, load1, syscall, text } from "./machine.ts";
 import { readOwnPath } from "./files.ts";
 import { startDeno } from "./loader.ts";
 import { allocate, isSame, length } from "./memory.ts";
+import { notify } from "./notify.ts";
 import { relay } from "./relay.ts";
 import { setuser } from "./setuser.ts";
 import { BLOCKED } from "./signals.ts";
@@ -20,6 +21,7 @@ export function main(stack: bigint): void {
   if (isCalled(text("setuser"))) setuser(stack);
   else {
     relay(stack);
+    notify(stack);
     sleep();
   }
   // Deno panics at an argument that is not UTF-8. The programs read the arguments from /proc/self/cmdline.

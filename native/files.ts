@@ -70,3 +70,11 @@ export function readWhole(file: bigint): bigint {
   // If the file has grown meanwhile, there is no NUL at the end.
   return done === size && length(text) === size ? text : 0n;
 }
+
+/** Closes all open files from this one on. */
+export function closeFrom(first: bigint): void {
+  const LAST = 0xffffffffn, MOST = 1024n;
+  if (syscall("close_range", first, LAST, 0n) < 0n) {
+    for (let file = first; file < MOST; file += 1n) syscall("close", file);
+  }
+}

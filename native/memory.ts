@@ -1,4 +1,4 @@
-import { load1, load8, store1, store8, syscall } from "./machine.ts";
+import { load1, load4, load8, store1, store8, syscall } from "./machine.ts";
 
 const PROT_READ_WRITE = 3n, MAP_PRIVATE_ANONYMOUS = 0x22n;
 
@@ -71,4 +71,24 @@ export function find(text: bigint, byte: bigint): bigint {
   let at = text;
   while (load1(at) !== byte && load1(at) !== 0n) at += 1n;
   return at;
+}
+
+/** Whether two texts are the same. */
+export function isText(a: bigint, b: bigint): boolean {
+  const size = length(b);
+  return length(a) === size && isSame(a, b, size);
+}
+
+/** Where the next newline is, or the end. Up to 3 bytes more are read behind the end. */
+export function findNewline(from: bigint, end: bigint): bigint {
+  const NEWLINE = 10n, NEWLINES = 0x0a0a0a0an, LOW = 0x7f7f7f7fn, HIGH = 0x80808080n;
+  let at = from;
+  while (at < end) {
+    // A byte is 0 when neither its lower 7 bits nor its highest one are set.
+    const difference = load4(at) ^ NEWLINES;
+    if (((((difference & LOW) + LOW) | difference) & HIGH) !== HIGH) break;
+    at += 4n;
+  }
+  while (at < end && load1(at) !== NEWLINE) at += 1n;
+  return at < end ? at : end;
 }

@@ -1,7 +1,7 @@
-// Finds the program of a command, as posix/programs.ts does. Where that one would have something to report, this one gives up.
+// Programs and processes.
 
-import { load1, store1, syscall, text } from "./machine.ts";
-import { allocate, copy, copyText, find, length } from "./memory.ts";
+import { constant, load1, load4, store1, syscall, text } from "./machine.ts";
+import { allocate, copy, copyText, find, length, say } from "./memory.ts";
 import { AT_FDCWD, openFile, S_IFDIR, S_IFREG, typeOf } from "./files.ts";
 
 const SLASH = 47n, COLON = 58n, NEWLINE = 10n, TAB = 9n, SPACE = 32n;
@@ -14,7 +14,10 @@ const BEGINNING = 256n;
 const NO = 0n;
 const MAYBE = -1n;
 
-/** Finds a program by its name and the value of PATH. Returns 0 when there is none or anything is unusual. */
+/**
+ * Finds a program by its name and the value of PATH, as posix/programs.ts does. Returns 0 when there is none, or where that
+ * one would have something to report.
+ */
 export function findProgram(name: bigint, path: bigint): bigint {
   const room = allocate(4096n);
   if (room === 0n || load1(name) === 0n) return NO;
@@ -83,4 +86,47 @@ function isRunnable(beginning: bigint, size: bigint): boolean {
 
 function endsInterpreter(byte: bigint): boolean {
   return byte === SPACE || byte === TAB || byte === NEWLINE || byte === 0n;
+}
+
+/** The last part of a path. */
+export function baseName(path: bigint): bigint {
+  let name = path;
+  for (let at = path; load1(at) !== 0n; at += 1n) {
+    if (load1(at) === SLASH) name = at + 1n;
+  }
+  return name;
+}
+
+/** Executes a program with no signal blocked. It does not return. */
+export function execute(file: bigint, command: bigint, environment: bigint): void {
+  const SIG_SETMASK = 2n, ENOENT = 2n;
+  syscall("rt_sigprocmask", SIG_SETMASK, constant(0n), 0n, 8n);
+  const result = syscall("execve", file, command, environment);
+  say(text("*** Cannot execute "));
+  say(file);
+  say(text("\n"));
+  syscall("exit_group", result === -ENOENT ? 127n : 126n);
+}
+
+/**
+ * Starts a process in a session of its own, as a child of a child that ends at once: so whatever this process executes has
+ * no child that it does not know. Returns twice, as fork(2) does: 0 in the orphan; here 1, or -1 when it does not run.
+ *
+ * @param name what `ps -e` shows; up to 15 bytes
+ */
+export function startOrphan(name: bigint): bigint {
+  const SIGCHLD = 17n, P_PID = 1n, WEXITED = 4n, PR_SET_NAME = 15n, SI_STATUS = 24n;
+  const info = allocate(128n);
+  if (info === 0n) return -1n;
+  const child = syscall("clone", SIGCHLD, 0n, 0n, 0n, 0n);
+  if (child < 0n) return -1n;
+  if (child > 0n) {
+    const isReaped = syscall("waitid", P_PID, child, info, WEXITED, 0n) >= 0n;
+    return isReaped && load4(info + SI_STATUS) === 0n ? 1n : -1n;
+  }
+  syscall("prctl", PR_SET_NAME, name, 0n, 0n, 0n);
+  syscall("setsid");
+  const orphan = syscall("clone", SIGCHLD, 0n, 0n, 0n, 0n);
+  if (orphan !== 0n) syscall("exit_group", orphan < 0n ? 1n : 0n);
+  return 0n;
 }

@@ -5,22 +5,21 @@
 // A line and its name are written at once and are no longer than PIPE_BUF, so that the kernel does not mix them with what
 // others write to the same pipe. A longer line becomes several.
 
-import { constant, load1, load4, load8, store1, store4, store8, syscall, text } from "./machine.ts";
-import { S_IFDIR, typeOf } from "./files.ts";
+import { load1, load4, load8, store1, store4, store8, syscall, text } from "./machine.ts";
+import { closeFrom, S_IFDIR, typeOf } from "./files.ts";
 import { escape, escapeAll } from "./json.ts";
-import { allocate, copyText, find, isSame, length, move, say, zero } from "./memory.ts";
-import { findProgram } from "./programs.ts";
+import { allocate, copyText, find, findNewline, isText, length, move, zero } from "./memory.ts";
+import { baseName, execute, findProgram, startOrphan } from "./programs.ts";
 import { environmentOf, placeOf, valueOf } from "./stack.ts";
 import { TIME_SIZE, writeTime } from "./time.ts";
 
-const SLASH = 47n,
-  COLON = 58n,
+const COLON = 58n,
   NEWLINE = 10n,
   PLUS = 43n,
   SPACE = 32n,
   DELETE = 127n,
   QUESTION = 63n;
-const EINTR = 4n, EAGAIN = 11n, ENOENT = 2n;
+const EINTR = 4n, EAGAIN = 11n;
 
 /** The form in which lines are written: SERVICE_LOGS. */
 const RAW = 0n, PREFIX = 1n, JSON = 2n;
@@ -70,19 +69,6 @@ export function relay(stack: bigint): void {
   }
 }
 
-function baseName(path: bigint): bigint {
-  let name = path;
-  for (let at = path; load1(at) !== 0n; at += 1n) {
-    if (load1(at) === SLASH) name = at + 1n;
-  }
-  return name;
-}
-
-function isText(a: bigint, b: bigint): boolean {
-  const size = length(b);
-  return length(a) === size && isSame(a, b, size);
-}
-
 /** Finds runit's own runsv, and removes the directory of this one from the PATH, which the service need not know. */
 function findRunsv(environment: bigint): bigint {
   const PATH = text("PATH="), place = placeOf(environment, PATH);
@@ -101,17 +87,6 @@ function hasLog(service: bigint): boolean {
   const path = room + 200n;
   store1(copyText(copyText(path, service), text("/log")), 0n);
   return typeOf(path, room) === S_IFDIR;
-}
-
-/** Executes a program with no signal blocked. It does not return. */
-function execute(file: bigint, command: bigint, environment: bigint): void {
-  const SIG_SETMASK = 2n;
-  syscall("rt_sigprocmask", SIG_SETMASK, constant(0n), 0n, 8n);
-  const result = syscall("execve", file, command, environment);
-  say(text("*** Cannot execute "));
-  say(file);
-  say(text("\n"));
-  syscall("exit_group", result === -ENOENT ? 127n : 126n);
 }
 
 /** Connects standard output and error to a relay. If that is impossible nothing changes. */
@@ -141,7 +116,7 @@ function formIn(environment: bigint): bigint {
   return isText(value, text("json")) ? JSON : RAW;
 }
 
-/** Starts the relay, as a child of a child that ends at once. Returns whether it runs. */
+/** Starts the relay. Returns whether it runs. */
 function startRelay(
   stack: bigint,
   called: bigint,
@@ -150,22 +125,11 @@ function startRelay(
   stdout: bigint,
   stderr: bigint,
 ): boolean {
-  const SIGCHLD = 17n, P_PID = 1n, WEXITED = 4n, PR_SET_NAME = 15n, SI_STATUS = 24n;
-  const info = allocate(128n);
-  if (info === 0n) return false;
-  const child = syscall("clone", SIGCHLD, 0n, 0n, 0n, 0n);
-  if (child < 0n) return false;
-  if (child > 0n) {
-    return syscall("waitid", P_PID, child, info, WEXITED, 0n) >= 0n &&
-      load4(info + SI_STATUS) === 0n;
-  }
-  // It must not look like a runsv in the list of processes.
-  syscall("prctl", PR_SET_NAME, text("my_init relay"), 0n, 0n, 0n);
-  syscall("setsid");
   const room = allocate(ROOM);
-  if (room === 0n) syscall("exit_group", 1n);
-  const relay = syscall("clone", SIGCHLD, 0n, 0n, 0n, 0n);
-  if (relay !== 0n) syscall("exit_group", relay < 0n ? 1n : 0n);
+  if (room === 0n) return false;
+  // It must not look like a runsv in the list of processes.
+  const started = startOrphan(text("my_init relay"));
+  if (started !== 0n) return started > 0n;
   prepare(room, name, form);
   rename(stack, called, name);
   keepOnly(stdout, stderr);
@@ -183,12 +147,9 @@ function rename(stack: bigint, called: bigint, name: bigint): void {
 
 /** Closes all open files but the pipes (0 and 3) and 1 and 2, and leaves the working directory, so that it can be unmounted. */
 function keepOnly(stdout: bigint, stderr: bigint): void {
-  const FIRST = 4n, LAST = 0xffffffffn, MOST = 1024n;
   syscall("dup3", stdout, 0n, 0n);
   syscall("dup3", stderr, 3n, 0n);
-  if (syscall("close_range", FIRST, LAST, 0n) < 0n) {
-    for (let file = FIRST; file < MOST; file += 1n) syscall("close", file);
-  }
+  closeFrom(4n);
   syscall("chdir", text("/"));
 }
 
@@ -300,20 +261,6 @@ function pieceOf(line: bigint, end: bigint, room: bigint): bigint {
     if ((load1(line + piece) & 0xc0n) !== 0x80n) return piece;
   }
   return room;
-}
-
-/** Where the next newline is, or the end. */
-function findNewline(from: bigint, end: bigint): bigint {
-  const NEWLINES = 0x0a0a0a0an, LOW = 0x7f7f7f7fn, HIGH = 0x80808080n;
-  let at = from;
-  while (at < end) {
-    // A byte is 0 when neither its lower 7 bits nor its highest one are set.
-    const difference = load4(at) ^ NEWLINES;
-    if (((((difference & LOW) + LOW) | difference) & HIGH) !== HIGH) break;
-    at += 4n;
-  }
-  while (at < end && load1(at) !== NEWLINE) at += 1n;
-  return at < end ? at : end;
 }
 
 /** Writes all bytes, unless no process can read them any more: then they are lost, and the program may go on. */

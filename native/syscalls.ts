@@ -35,6 +35,13 @@ export const syscalls = {
   dup3: [292, 24],
   fchmod: [91, 52],
   close_range: [436, 436],
+  unlinkat: [263, 35],
+  // Sockets.
+  socket: [41, 198],
+  bind: [49, 200],
+  getsockname: [51, 204],
+  setsockopt: [54, 208],
+  recvmsg: [47, 212],
   // Users and groups.
   getegid: [108, 177],
   getresuid: [118, 148],

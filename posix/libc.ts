@@ -121,6 +121,19 @@ const c = bind({
     parameters: ["isize", "i32", "buffer", "buffer", "i32"],
     result: "isize",
   },
+  // Sockets.
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  sendto: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const void *buf
+      "usize", // size_t len
+      "i32", // int flags
+      "buffer", // const struct sockaddr *dest_addr
+      "u32", // socklen_t addrlen
+    ],
+    result: "isize",
+  },
   // Users and groups.
   geteuid: { parameters: [], result: "u32" },
   getegid: { parameters: [], result: "u32" },
@@ -300,9 +313,12 @@ export function spawn(
   { ownGroup, noInput, umask }: { ownGroup: boolean; noInput: boolean; umask?: number },
 ): number {
   const SETPGROUP = 0x02, SETSIGDEF = 0x04, SETSIGMASK = 0x08;
+  // glibc 2.23 copies our whole address space without it; newer versions never do.
+  const USEVFORK = 0x40;
   const attributes = new Uint8Array(336); // sizeof(posix_spawnattr_t)
   c.posix_spawnattr_init(attributes);
-  c.posix_spawnattr_setflags(attributes, SETSIGDEF | SETSIGMASK | (ownGroup ? SETPGROUP : 0));
+  const group = ownGroup ? SETPGROUP : 0;
+  c.posix_spawnattr_setflags(attributes, SETSIGDEF | SETSIGMASK | USEVFORK | group);
   c.posix_spawnattr_setpgroup(attributes, 0);
   c.posix_spawnattr_setsigmask(attributes, signalSet([]));
   // glibc 2.23's child fails when told to reset what cannot be reset.
@@ -792,6 +808,33 @@ export function shareOutput(): void {
     const status = fileStatus(file, "", AT_EMPTY_PATH);
     if (status?.type === "pipe") c.fchmod(file, status.mode | 0o222);
   }
+}
+
+/**
+ * Sends a datagram to a socket of this machine. It never waits. unix(7), sendto(2)
+ *
+ * @param socket an absolute path, or `@` and an abstract name
+ * @param name what the socket is called in the error
+ * @throws {SystemError}
+ */
+export function sendDatagram(socket: ByteString, text: ByteString, name: string): void {
+  const AF_UNIX = 1, SOCK_DGRAM = 2, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, LONGEST = 107;
+  const action = `Cannot write to ${name} ${socket}`;
+  if (!/^[/@]./.test(socket) || socket.length > LONGEST) {
+    throw new SystemError(
+      action,
+      `it must be an absolute path or @NAME, of ${LONGEST} bytes at most`,
+    );
+  }
+  const address = toBytes(`${String.fromCharCode(AF_UNIX)}\0${socket.replace(/^@/, "\0")}`);
+  const file = c.socket(AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0);
+  if (file < 0) throw new SystemError(action);
+  const [bytes, flags] = [toBytes(text), MSG_DONTWAIT | MSG_NOSIGNAL];
+  const size = BigInt(bytes.length);
+  const sent = c.sendto(file, bytes, size, flags, address, address.length);
+  const failure = sent === size ? undefined : new SystemError(action);
+  c.close(file);
+  if (failure) throw failure;
 }
 
 // ------------------------------------------------------------------------------------ users and groups

@@ -2,7 +2,7 @@ import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { readTimeouts, type Timeouts } from "./timeouts.ts";
 import { depthOf, heightOf, type Plans, whoNeeds } from "./plans.ts";
-import { isReady, supervise } from "./supervision.ts";
+import { allReady, supervise } from "./supervision.ts";
 import { RELAY } from "./conventions.ts";
 import { type Stage } from "./scripts.ts";
 import { hasRelays } from "./logs.ts";
@@ -12,6 +12,7 @@ import {
   childFor,
   drainSeconds,
   isCrowded,
+  notifySocket,
   type Run,
   type Step,
   type Stop,
@@ -32,7 +33,7 @@ export function next(run: Run): Action {
 
 /** What remains to be done to boot the container; afterwards waits. */
 function boot(run: Run): Action {
-  const { options: { runit, command }, services } = run;
+  const { options: { runit, command, waitReady }, services } = run;
   if (childFor(run, "script")) return { do: "wait" };
   if (run.directory !== "current") return { do: "readEnvironment" };
   const script = startScript(run, "startup");
@@ -42,8 +43,12 @@ function boot(run: Run): Action {
     const argv = ["/usr/bin/runsvdir", "-P", services.directory];
     return { do: "start", purpose: { kind: "runit" }, argv };
   }
-  if (command.length > 0 && run.main === "absent" && isReady(run)) {
+  if (command.length > 0 && run.main === "absent" && (!waitReady || allReady(run))) {
     return { do: "start", purpose: { kind: "main" }, argv: command };
+  }
+  const socket = notifySocket(run);
+  if (socket !== undefined && !run.notified && allReady(run)) {
+    return { do: "notify", socket, state: "READY=1" };
   }
   const file = timelineFile(run);
   const isToBeDrawn = file !== undefined && run.bootedAt !== undefined && !run.drawn;
@@ -96,6 +101,10 @@ export interface Time {
 function shutDown(run: Run, stop: Stop): Action {
   const exit: Action = { do: "exit", status: finalStatus(run, stop) };
   if (run.failures > MOST_FAILURES) return exit;
+  const socket = notifySocket(run);
+  if (socket !== undefined && run.notified !== "STOPPING=1") {
+    return { do: "notify", socket, state: "STOPPING=1" };
+  }
   const action = STEPS[stop.step].act(run, timeOf(run, stop));
   if (action) return action;
   const following = stop.step === "processes" ? "relays" : ORDER[ORDER.indexOf(stop.step) + 1];
@@ -169,19 +178,18 @@ function endRunit(run: Run, time: Time): Action | undefined {
   );
 }
 
-/** How long an idle runsv gets to end after its SIGTERM before it is killed, in seconds; it needs some milliseconds. */
-const IDLE_SECONDS = 0.05;
-/** A runsv whose service ended within its first second sleeps for one before it ends itself. */
-const SLEEP_SECONDS = 1;
 /**
- * How often the processes are listed for changes that send us no signal, in seconds. Most services end in the first
- * second, and nobody notices 50 ms; later, 200 ms are enough and keep a slow stop from using the processor.
+ * How long an idle runsv gets to end after its SIGTERM before it is killed, in seconds. It needs a millisecond, unless its
+ * service ended within its first second: then it sleeps for one.
  */
-const POLL_SECONDS = 0.05, SLOW_POLL_SECONDS = 0.2;
-/** The same while runsvdir is forking: its child becomes a runsv within milliseconds. */
-const FORK_POLL_SECONDS = 0.02;
-/** The same for the remaining processes: those that end at once have ended by then. */
-const REMAINING_POLL_SECONDS = 0.1;
+const IDLE_SECONDS = 0.005;
+/** How long a runsvdir can be forking after a SIGTERM, in seconds. */
+const FORK_SECONDS = 1;
+/**
+ * The pause before the processes are listed again, for changes that send us no signal, in seconds. It is a quarter of what
+ * the step has taken, so that nobody notices it and a slow stop does not keep the processor busy.
+ */
+const SHORTEST_PAUSE = 0.005, LONGEST_PAUSE = 0.2;
 
 /**
  * Terminates each service by its runsv, which ends the service and its log before itself. runsvdir could do that, but
@@ -220,7 +228,7 @@ function endServices(run: Run, time: Time): Action | undefined {
   const isForking = children.some(({ program, name }) =>
     program === "runsvdir" && name === directory
   );
-  if (isForking && run.now < since + SLEEP_SECONDS) return listLater(run, FORK_POLL_SECONDS);
+  if (isForking && run.now < since + FORK_SECONDS) return listLater(run, since);
   if (waiting.length === 0) return undefined;
   const unreachable = new Set(pidsOf(listed.processes.filter(({ reachable }) => !reachable)));
   const terminatedAt = (pid: number) => run.ending[pid]?.terminatedAt ?? run.now;
@@ -231,9 +239,7 @@ function endServices(run: Run, time: Time): Action | undefined {
     terminatedAt(runsv.pid) + IDLE_SECONDS <= run.now
   );
   if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
-  const isYoung = waiting.some(({ pid }) => run.now < terminatedAt(pid) + SLEEP_SECONDS);
-  const pause = isYoung ? POLL_SECONDS : SLOW_POLL_SECONDS;
-  return { ...listLater(run, pause, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
+  return { ...listLater(run, since, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
 }
 
 /** How long a service may take after it was terminated, and until when in any case. */
@@ -329,7 +335,7 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
     const isAll = running.length === left.length;
     return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
-  return listLater(run, REMAINING_POLL_SECONDS, { is: "waiting", until });
+  return listLater(run, since, { is: "waiting", until });
 }
 
 /**
@@ -349,7 +355,7 @@ function killProcesses(run: Run, { since }: Time): Action | undefined {
   const lastKill = Math.max(...pids.map((pid) => run.ending[pid]?.killedAt ?? -Infinity));
   return lastKill < run.listed.at
     ? signal("kill", pids, [SIGNALS.SIGKILL])
-    : listLater(run, POLL_SECONDS, { is: "waiting", until: since + KILL_SECONDS });
+    : listLater(run, since, { is: "waiting", until: since + KILL_SECONDS });
 }
 
 /** A relay ends by itself, when all whose lines it carries have ended. */
@@ -366,7 +372,7 @@ function endRelays(run: Run, { since, latest }: Time): Action | undefined {
   if (!hasRelays(run.environment) || run.now >= until) return undefined;
   if (!run.listed) return { do: "list", which: "all" };
   const isDone = run.listed.processes.every(({ program }) => program !== RELAY);
-  return isDone ? undefined : listLater(run, POLL_SECONDS, { is: "waiting", until });
+  return isDone ? undefined : listLater(run, since, { is: "waiting", until });
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */
@@ -484,11 +490,16 @@ function describe({ name, pid, purpose: { kind } }: Child) {
   return { name, pid, kind };
 }
 
-/** Waits before the processes are listed again; no more than a fifth of the time is spent with listing. */
-function listLater(run: Run, pauseSeconds: number, ...fates: readonly Fate[]) {
+/**
+ * Waits before the processes are listed again; no more than a fifth of the time is spent with listing.
+ *
+ * @param since when the step has begun
+ */
+function listLater(run: Run, since: number, ...fates: readonly Fate[]) {
   const { at } = run.listed!;
+  const pause = Math.min(Math.max(SHORTEST_PAUSE, (at - since) / 4), LONGEST_PAUSE);
   const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
-  const until = Math.min(...due, at + Math.max(pauseSeconds, 4 * run.listSeconds));
+  const until = Math.min(...due, at + Math.max(pause, 4 * run.listSeconds));
   return { do: "wait" as const, until };
 }
 

@@ -64,7 +64,7 @@ without one waits until it is told to stop. At the end it shuts everything down 
 
 Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT,
              DRAIN_SECONDS, SERVICE_LOGS, FILE__NAME, DISABLE_SERVICE, ENABLE_SERVICE, MY_INIT_SLEEP,
-             PUID, PGID, PUSER, UMASK, TZ, TIMELINE
+             PUID, PGID, PUSER, UMASK, TZ, TIMELINE, NOTIFY_SOCKET
 `;
 
 /**

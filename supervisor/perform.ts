@@ -1,5 +1,6 @@
 import { type ByteString } from "../posix/bytes.ts";
 import {
+  attempt,
   exit,
   giveTerminal,
   isTerminal,
@@ -11,6 +12,7 @@ import {
   readFile,
   reap,
   releaseCode,
+  sendDatagram,
   signalSet,
   spawn,
   stackLimit,
@@ -56,7 +58,7 @@ import {
   nameOf,
   type Purpose,
   type Run,
-  timelineFile,
+  wantsAllReady,
 } from "./run.ts";
 import { announce, lastWords } from "./words.ts";
 
@@ -123,10 +125,7 @@ function act(action: Action, run: Run): Outcome {
     case "prepareServices":
       return {
         type: "services",
-        services: prepareServices(
-          run.environment,
-          run.options.waitReady || timelineFile(run) !== undefined,
-        ),
+        services: prepareServices(run.environment, wantsAllReady(run)),
       };
     case "findEndedServices": {
       const { directory, critical, plans } = action.services;
@@ -167,6 +166,11 @@ function act(action: Action, run: Run): Outcome {
       return { type: "began", step: action.step };
     case "draw":
       return { type: "drawn", warnings: writeTimeline(action.file, run) };
+    case "notify": {
+      const { socket, state } = action, warnings: ByteString[] = [];
+      attempt(() => sendDatagram(socket, state, "NOTIFY_SOCKET"), warnings);
+      return { type: "notified", state, warnings };
+    }
     case "wait":
       return wait(action, run);
     case "exit":

@@ -6,7 +6,7 @@ import { parseSeconds } from "./timeouts.ts";
 export interface Plan {
   /** The services that must be ready before it is started. */
   needs: readonly ByteString[];
-  /** What shows that it is ready: its `check`, a newline on the descriptor that it names, or that it was up for a second. */
+  /** What shows that it is ready: its `check`, the program's own word (`notification-fd`), or that it was up for a second. */
   readyBy: "check" | "notification" | "time";
   /** The greatest pause before it is started again, in seconds. */
   backoff?: number;
@@ -85,8 +85,8 @@ export function decides({ backoff, giveUp }: Pick<Plan, "backoff" | "giveUp">): 
 
 /** Whether a service asks something of us, or is needed. */
 export function isManaged(name: ByteString, plans: Plans): boolean {
-  const { needs, unhealthy } = plans[name];
-  return needs.length > 0 || decides(plans[name]) || unhealthy ||
+  const { needs, unhealthy, readyBy } = plans[name];
+  return needs.length > 0 || decides(plans[name]) || unhealthy || readyBy === "notification" ||
     whoNeeds(name, plans).length > 0;
 }
 

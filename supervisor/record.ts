@@ -115,6 +115,8 @@ function change(before: Run, event: Event): Run {
       const drained = stop.drained ?? (stop.step === "drain" ? since - stop.since : undefined);
       return { ...run, stop: { ...stop, step, since, drained }, listed: undefined };
     }
+    case "notified":
+      return { ...run, notified: event.state };
     case "drawn":
       return { ...run, drawn: run.stop ? "stop" : "boot" };
     case "ended": {

@@ -97,6 +97,8 @@ export interface Run {
   marks: readonly Mark[];
   /** What the file that TIMELINE names shows. */
   drawn?: "boot" | "stop";
+  /** What NOTIFY_SOCKET was told last. */
+  notified?: "READY=1" | "STOPPING=1";
   pid: number;
   options: Options;
   environment: Environment;
@@ -173,6 +175,7 @@ export type Action =
   | { do: "list"; which: "all" | "services" }
   | { do: "begin"; step: Step }
   | { do: "draw"; file: ByteString }
+  | { do: "notify"; socket: ByteString; state: NonNullable<Run["notified"]> }
   | {
     do: "wait";
     until?: number;
@@ -207,6 +210,7 @@ export type Event =
     | { type: "listed"; seconds: number; processes: readonly ProcessInfo[] }
     | { type: "began"; step: Step }
     | { type: "drawn"; warnings: readonly ByteString[] }
+    | { type: "notified"; state: NonNullable<Run["notified"]>; warnings: readonly ByteString[] }
     | {
       type: "ended";
       exits: readonly Exit[];
@@ -223,7 +227,7 @@ export type Event =
   );
 
 /** Changes with the form of a `Run`. */
-const RUN_VERSION = 5;
+const RUN_VERSION = 6;
 
 /** Reads a run that was written down; undefined if another version of my_init wrote it. */
 export function readRun(text: ByteString): Run | undefined {
@@ -290,6 +294,22 @@ export function hasStarted({ options: { runit, command }, ...run }: Run): boolea
 /** The file that is to show the boot and the stop, if one is wanted. */
 export function timelineFile({ environment }: Run): ByteString | undefined {
   return get(environment, "TIMELINE") || undefined;
+}
+
+/** The socket where a service manager above us, such as systemd or podman, is told that we are ready, if there is one. */
+export function notifySocket({ environment }: Run): ByteString | undefined {
+  return get(environment, "NOTIFY_SOCKET") || undefined;
+}
+
+/** Whether the main command still waits for all services. */
+export function commandWaits({ options: { waitReady, command }, main }: Run): boolean {
+  return waitReady && command.length > 0 && main === "absent";
+}
+
+/** Whether it must be known of each service when it is ready. */
+export function wantsAllReady(run: Run): boolean {
+  return run.options.waitReady || timelineFile(run) !== undefined ||
+    notifySocket(run) !== undefined;
 }
 
 /** How long everything still answers after a stop signal, in seconds: not when the main command has ended, or a second signal has cut it short. */

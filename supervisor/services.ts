@@ -82,13 +82,14 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   let names = isDirectory(SERVICES) ? attempt(listServices, warnings) ?? [] : [];
   const { switches, warnings: ofSwitches } = readSwitches(environment, names);
   warnings.push(...ofSwitches);
-  const has = (file: ByteString) => names.filter((name) => stat(`${SERVICES}/${name}/${file}`));
-  const [critical, last] = [has("critical"), has("stop_last")];
+  const has = knowFiles(names);
+  const having = (file: ByteString) => names.filter((name) => has(name, file));
+  const [critical, last] = [having("critical"), having("stop_last")];
   const timeouts: Record<ByteString, number> = Object.create(null);
-  for (const name of has(TIMEOUT_FILE)) {
+  for (const name of having(TIMEOUT_FILE)) {
     attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`), warnings);
   }
-  let plans = readPlans(names, switches, wantsAllReady, warnings);
+  let plans = readPlans(names, has, switches, wantsAllReady, warnings);
   const fault = findFault(plans, names);
   if (fault !== undefined) {
     return { directory: SERVICES, timeouts, critical, last, plans, warnings, fault };
@@ -99,11 +100,12 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
 
   const moved = names.filter((name) => {
     const own = `${SERVICES}/${name}`;
-    const isAsWanted = isAs(own, switches[name]) && !waits(own) &&
-      (reportsEnd(own) && notesTerm(own, plans[name]) || !reporting.includes(name)) &&
+    const isAsWanted = isAs(own, switches[name]) && !(has(name, "down") && waits(own)) &&
+      (!reporting.includes(name) || reportsEnd(own) && notesTerm(own, plans[name])) &&
       !plans[name]?.needs.length && plans[name]?.readyBy !== "notification";
-    return ![own, `${own}/log`].filter(isDirectory).every(isWritable) ||
-      (!isAsWanted && !mayWrite(own));
+    const log = `${own}/log`;
+    return !isWritable(own) || has(name, "log") && isDirectory(log) && !isWritable(log) ||
+      !isAsWanted && !mayWrite(own);
   });
   const moveTo = moved.length > 0 ? makePrivateDirectory() : undefined;
   let directory = moved.length > 0 ? moveTo?.path : SERVICES;
@@ -131,24 +133,39 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   }
   for (const name of names) {
     const place = `${directory}/${name}`;
-    if (waits(place)) attempt(() => unlink(`${place}/down`), warnings);
+    if (has(name, "down") && waits(place)) attempt(() => unlink(`${place}/down`), warnings);
     attempt(() => apply(switches[name], place), warnings);
-    if (reporting.includes(name) || reportsEnd(place)) attempt(() => reportEnd(place), warnings);
+    if (reporting.includes(name) || has(name, "finish") && reportsEnd(place)) {
+      attempt(() => reportEnd(place), warnings);
+    }
     if (plans[name]) attempt(() => prepare(plans[name], place), warnings);
   }
   return { directory, lock: moveTo?.lock, timeouts, critical, last, plans, warnings };
 }
 
+/** Whether a service has a file. */
+type Has = (name: ByteString, file: ByteString) => boolean;
+
+/** Most services have few files, so listing each directory once takes less than asking for all files that there may be. */
+function knowFiles(names: readonly ByteString[]): Has {
+  const files = new Map(
+    names.map((name) => [name, attempt(() => listDirectory(`${SERVICES}/${name}`))] as const),
+  );
+  return (name, file) =>
+    files.get(name)?.includes(file) !== false && stat(`${SERVICES}/${name}/${file}`) !== undefined;
+}
+
 /** Reads what the services ask of us. Most ask nothing, and have no plan. */
 function readPlans(
   names: readonly ByteString[],
+  has: Has,
   switches: Readonly<Record<ByteString, Switch>>,
   wantsAllReady: boolean,
   warnings: ByteString[],
 ): Plans {
   const read = (name: ByteString, file: ByteString): ByteString | undefined => {
     const path = `${SERVICES}/${name}/${file}`;
-    return stat(path) && attempt(() => readFile(path, 65536), warnings);
+    return has(name, file) ? attempt(() => readFile(path, 65536), warnings) : undefined;
   };
   const parse = <T>(
     name: ByteString,
@@ -165,9 +182,9 @@ function readPlans(
     const own = `${SERVICES}/${name}`;
     return {
       needs: parseNeeds(read(name, "needs") ?? ""),
-      readyBy: stat(`${own}/notification-fd`)
+      readyBy: has(name, "notification-fd")
         ? "notification"
-        : mayExecute(`${own}/check`)
+        : has(name, "check") && mayExecute(`${own}/check`)
         ? "check"
         : "time",
       backoff: parse(name, "backoff", parseSeconds, "it must hold seconds, such as 30, 30s or 2m"),
@@ -177,8 +194,8 @@ function readPlans(
         parseGiveUp,
         "it must hold a number and a time, such as 5 in 60",
       ),
-      unhealthy: stat(`${own}/unhealthy`) !== undefined,
-      down: switches[name] ? !switches[name].on : stat(`${own}/down`) !== undefined && !waits(own),
+      unhealthy: has(name, "unhealthy"),
+      down: switches[name] ? !switches[name].on : has(name, "down") && !waits(own),
     };
   };
   const all = Object.fromEntries(names.map((name) => [name, planOf(name)]));

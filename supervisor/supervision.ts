@@ -3,7 +3,15 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { SIGNALS } from "../posix/signals.ts";
 import { type Plans } from "./plans.ts";
-import { type Action, type Child, hasStarted, type Run, timelineFile } from "./run.ts";
+import {
+  type Action,
+  type Child,
+  commandWaits,
+  hasStarted,
+  notifySocket,
+  type Run,
+  timelineFile,
+} from "./run.ts";
 import { nextReading, nextWarning, type Service, startTime } from "./service.ts";
 
 /** A check that takes longer is killed, and has failed. Seconds. */
@@ -46,10 +54,9 @@ export function supervise(run: Run): Action {
 /** Runs `check` as `sv` does; what it prints is kept, for the case that it is waited for in vain. */
 const RUN_CHECK = 'cd "$1" && exec ./check >supervise/checked 2>&1';
 
-/** Whether the main command may run: with --wait-ready when no service is waited for. */
-export function isReady({ options, managed }: Run): boolean {
-  return !options.waitReady ||
-    Object.values(managed).every(({ state }) => state === "ready" || state === "down");
+/** Whether all services that we look after are ready; one that somebody wants down is not waited for. */
+export function allReady({ managed }: Run): boolean {
+  return Object.values(managed).every(({ state }) => state === "ready" || state === "down");
 }
 
 /** The boot that is to be drawn is over so many seconds after everything was started, though a service is not ready. */
@@ -94,12 +101,13 @@ function mayStart(
 
 /** The services that somebody waits for and that are not ready: only these are looked at. */
 function awaited(run: Run): ByteString[] {
-  const { managed, services, options } = run;
+  const { managed, services } = run;
   const names = Object.keys(managed);
   const needed = names.flatMap((name) =>
     managed[name].state === "waiting" ? services!.plans[name].needs : []
   );
-  const waitsForAll = options.waitReady && run.main === "absent" && options.command.length > 0;
+  const waitsForAll = commandWaits(run) ||
+    notifySocket(run) !== undefined && run.notified === undefined && !run.stop;
   const all = waitsForAll ? names.filter((name) => managed[name].state !== "down") : [];
   return [...new Set([...needed, ...all])].filter((name) =>
     managed[name].state !== "ready" && managed[name].state !== "waiting"

@@ -3,7 +3,14 @@ import { type Exit, signalName, SIGNALS } from "../posix/signals.ts";
 import { ENABLE_INSECURE_KEY, SERVICES } from "./conventions.ts";
 import { readTimeouts } from "./timeouts.ts";
 import { type Plan, type Plans, whoNeeds } from "./plans.ts";
-import { type Action, drainSeconds, type Event, type Message, type Run } from "./run.ts";
+import {
+  type Action,
+  commandWaits,
+  drainSeconds,
+  type Event,
+  type Message,
+  type Run,
+} from "./run.ts";
 import { type End, type Service } from "./service.ts";
 import { logFormProblems } from "./logs.ts";
 
@@ -81,6 +88,7 @@ export function report(event: Event, run: Run): Message[] {
     case "scripts":
       return event.scripts.warnings.map(warning);
     case "drawn":
+    case "notified":
       return event.warnings.map(warning);
     case "services":
       return event.services.warnings.map(warning);
@@ -178,7 +186,11 @@ function reasonOf(name: ByteString, output: ByteString, now: number, run: Run): 
   const { state, unreadySince, checkStatus, status } = run.managed[name];
   const plans: Plans = run.services?.plans ?? {};
   const waiting = whoNeeds(name, plans).filter((other) => run.managed[other].state === "waiting");
-  const who = waiting.length > 0 ? waiting.join(", ") : "the command";
+  const who = waiting.length > 0
+    ? waiting.join(", ")
+    : commandWaits(run)
+    ? "the command"
+    : "READY=1";
   const verb = waiting.length > 1 ? "wait" : "waits";
   const begun = `${who} ${verb} for service ${name}`;
   if (state === "down") return `${begun}, which is down: \`sv up ${name}\` starts it`;

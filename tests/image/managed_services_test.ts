@@ -1,25 +1,8 @@
 // Services that wait for each other, are patient, and say how they are.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Container, derive, type Derived, startContainer } from "../support/container.ts";
+import { type Container, startContainer } from "../support/container.ts";
+import { sleeper, withServices } from "../support/services.ts";
 import { until } from "../support/until.ts";
-
-/** A service: its files by name. */
-type Files = Record<string, string>;
-
-const sleeper = (text: string) => `#!/bin/sh\necho ${text}\nexec sleep 1000\n`;
-
-/** An image with these services, and with none of the image's own. */
-async function withServices(services: Record<string, Files>): Promise<Derived> {
-  const files: Files = {};
-  const lines = ["RUN rm -rf /etc/service/* /etc/my_init.d/*"];
-  for (const [service, its] of Object.entries(services)) {
-    for (const [name, text] of Object.entries(its)) {
-      files[`${service}-${name}`] = text;
-      lines.push(`COPY ${service}-${name} /etc/service/${service}/${name}`);
-    }
-  }
-  return await derive(lines.join("\n"), files);
-}
 
 async function output(container: Container): Promise<string> {
   const { stdout, stderr } = await container.logs();

@@ -399,7 +399,7 @@ Deno.test("a setting that cannot be understood is a problem", () => {
     unhealthy: [["restart", "kill 3", "end 0"], ["restart 3\n", "end 1"]],
     backoff: [["", "0", "never"], ["60\n"]],
     give_up: [["5", "5 60", "0 in 60"], ["5 in 60\n"]],
-    "notification-fd": [["", "2", "three"], ["3\n"]],
+    "notification-fd": [["", "2", "three", "sockets"], ["3\n", "socket\n"]],
     critical: [["no\n", "0", "false"], ["", "its end ends the container\n", "yes"]],
     down: [["off"], [""]],
     stop_last: [["no"], [""]],

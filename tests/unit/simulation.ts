@@ -22,6 +22,7 @@ import {
   type Event,
   nameOf,
   newRun,
+  notifySocket,
   type Run,
   timelineFile,
 } from "../../supervisor/run.ts";
@@ -50,6 +51,8 @@ export interface World {
   orders?: [seconds: number, order: "up" | "down" | "restart" | "unhealthy", service: string][];
   /** Processes that nobody watches. */
   others?: string[];
+  /** Why NOTIFY_SOCKET cannot be written to. */
+  refusal?: ByteString;
   /** Signals from outside, by seconds. */
   signals?: [seconds: number, signal: number][];
 }
@@ -350,6 +353,11 @@ export function live(world: World): Told {
         };
       case "begin":
         return { now, type: "began", step: action.step };
+      case "notify": {
+        tell(`(${action.state} to ${action.socket})`);
+        const warnings = world.refusal ? [world.refusal] : [];
+        return { now, type: "notified", state: action.state, warnings };
+      }
       case "draw":
         tell("(draws)");
         return { now, type: "drawn", warnings: [] };
@@ -431,6 +439,7 @@ function isWaitedFor(run: Run): boolean {
   const { managed, options: { waitReady }, main } = run;
   const states = Object.values(managed).map(({ state }) => state);
   if (timelineFile(run) && run.bootedAt === undefined) return true;
+  if (notifySocket(run) && !run.notified) return true;
   return states.includes("waiting") || states.includes("backing off") ||
     waitReady && main === "absent";
 }

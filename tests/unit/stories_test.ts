@@ -124,7 +124,7 @@ Deno.test("a runsv that sleeps, since its service ended at once, is not waited f
   });
   assertEquals(story.slice(-3), [
     "0 (SIGTERM SIGCONT to quick, slow)",
-    "0.05 (SIGKILL to quick)",
+    "0.01 (SIGKILL to quick)",
     "0.2 Killing all processes...",
   ]);
   assertEquals(seconds, 0.2);
@@ -336,4 +336,71 @@ Deno.test("a stop in the first second does not wait for the runsv of the service
     });
     assert(seconds < 3.5, `${childless}: ${seconds}`);
   }
+});
+
+const notifications = (story: string[]) =>
+  story.filter((line) => /\((READY|STOPPING)=1/.test(line));
+
+Deno.test("NOTIFY_SOCKET is told once that all services are ready, and once that the stop begins", () => {
+  const { story } = live({
+    environment: [["NOTIFY_SOCKET", "/notify"], ["DRAIN_SECONDS", "1"]],
+    scripts: { startup: ["/a"], preShutdown: ["/pre"] },
+    programs: { a: { endsAfter: 2 }, pre: { endsAfter: 1 }, db: { readyAfter: 4 } },
+    services: ["db", "web", "off"],
+    plans: { db: { readyBy: "notification" }, web: { needs: ["db"] }, off: { down: true } },
+    orders: [[60, "restart", "db"]],
+    signals: [[100, SIGNALS.SIGTERM], [100.5, SIGNALS.SIGTERM]],
+  });
+  const [ready, stopping, ...more] = notifications(story);
+  assert(/^[67](\.\d+)? \(READY=1 to \/notify\)$/.test(ready), ready);
+  assertEquals([stopping, more], ["100 (STOPPING=1 to /notify)", []]);
+  const stop = story.slice(story.indexOf("100 (received SIGTERM)"));
+  assertEquals(stop.slice(1, 3), [stopping, "100 Draining for 1 seconds..."]);
+});
+
+Deno.test("with a command NOTIFY_SOCKET is told READY=1 when that has been started, too", () => {
+  const { story } = live({
+    options: ["--wait-ready", "--", "main"],
+    environment: [["NOTIFY_SOCKET", "@notify"]],
+    programs: { main: { endsAfter: 5 }, db: { readyAfter: 2 } },
+    services: ["db"],
+    plans: { db: { readyBy: "check" } },
+  });
+  const main = story.findIndex((line) => line.endsWith(" Running main..."));
+  const at = story[main].split(" ")[0];
+  assertEquals(story[main + 1], `${at} (READY=1 to @notify)`);
+  assertEquals(notifications(story).length, 2);
+});
+
+Deno.test("NOTIFY_SOCKET is told nothing of a boot that fails but that it stops", () => {
+  const { story } = live({
+    environment: [["NOTIFY_SOCKET", "/notify"]],
+    scripts: { startup: ["/a"] },
+    programs: { a: { endsAfter: 1, status: 3 } },
+  });
+  assertEquals(notifications(story), ["1 (STOPPING=1 to /notify)"]);
+});
+
+Deno.test("a NOTIFY_SOCKET that cannot be written to gets one warning, and everything goes on", () => {
+  const refusal = "Cannot write to NOTIFY_SOCKET /notify: No such file or directory";
+  const { story, status } = live({
+    environment: [["NOTIFY_SOCKET", "/notify"]],
+    refusal,
+    signals: [[9, SIGNALS.SIGTERM]],
+  });
+  assertEquals(story.filter((line) => line.includes(refusal)), [`0 ${refusal}`]);
+  assertEquals(status, 0);
+});
+
+Deno.test("a service that keeps READY=1 waiting is named", () => {
+  const { story } = live({
+    environment: [["NOTIFY_SOCKET", "/notify"]],
+    programs: { db: { readyAfter: Infinity } },
+    services: ["db"],
+    plans: { db: { readyBy: "notification" } },
+    signals: [[30, SIGNALS.SIGTERM]],
+  });
+  const late =
+    "READY=1 waits for service db, not ready after 10 s: it does not say that it is ready";
+  assert(story.some((line) => line.endsWith(late)), story.join("\n"));
 });

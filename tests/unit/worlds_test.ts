@@ -97,6 +97,7 @@ function makeWorld(random: () => number): World {
       ...one([], [], [["DRAIN_SECONDS", "2"] as const]),
       ...one([], [["A", "given"] as const, ["a/b", "given"] as const, ["HOME", "/x"] as const]),
       ...one([], [["TIMELINE", "/boot.svg"] as const]),
+      ...one([], [], [["NOTIFY_SOCKET", "/notify"] as const]),
       ...one([], [["FILE__KEY", one("/run/key", "/run/none")] as const]),
     ],
     directory: one([], [["A", "directory"], ["PATH", "/x"]]),
@@ -112,7 +113,10 @@ Deno.test(`${WORLDS} random worlds: each shutdown is over in time, and its run i
     const drain = Number(seconds("DRAIN_SECONDS") ?? 0);
     const overall = Number(seconds("SHUTDOWN_TIMEOUT") ?? 9) + drain;
     try {
-      const { stopSeconds, status, environment, timeline, seconds: now } = live(world);
+      const { story, stopSeconds, status, environment, timeline, seconds: now } = live(world);
+      const told = story.join("\n").match(/(READY|STOPPING)=1 to/g)?.join() ?? "";
+      assert(/^((READY=1 to,)?STOPPING=1 to)?$/.test(told), told);
+      assert((told !== "") === (seconds("NOTIFY_SOCKET") !== undefined), told);
       for (const { start, end = now, ...mark } of timeline.marks) {
         assert(0 <= start && start <= end && end <= now, JSON.stringify(mark));
       }

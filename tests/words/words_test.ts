@@ -69,6 +69,14 @@ const worlds: Record<string, World> = {
     },
     signals: [[150, SIGNALS.SIGTERM]],
   },
+  "a NOTIFY_SOCKET that waits for a service, and then cannot be written to": {
+    environment: [["NOTIFY_SOCKET", "/notify"]],
+    services: ["db"],
+    plans: { db: { readyBy: "notification" } },
+    programs: { db: { readyAfter: 15 } },
+    refusal: "Cannot write to NOTIFY_SOCKET /notify: No such file or directory",
+    signals: [[30, SIGNALS.SIGTERM]],
+  },
   "services that need each other in a circle": {
     services: ["db", "web"],
     plans: { web: { needs: ["db"] }, db: { needs: ["web"] } },
