@@ -38,36 +38,50 @@ export class Podman implements AsyncDisposable {
     await ensureProgram("/usr/libexec/podman/catatonit", ["catatonit"]);
     if (user) await ensureProgram("newuidmap", ["uidmap"]);
     const folder = await Deno.makeTempDir({ prefix: "podman-" });
-    await Deno.writeTextFile(`${folder}/containers.conf`, configuration);
-    await Deno.mkdir(`${folder}/home`);
-    await Deno.chmod(folder, 0o755);
-    if (user) await $`chown ${user} ${folder}/home`;
     const podman = new Podman(folder, user);
-    const load = await $`sh -c ${`docker save ${quote(...images)} | ${
-      quote(...podman.#words("load"))
-    }`}`
+    await podman.#prepare();
+    const words = quote(...podman.words("load"));
+    const load = await $`sh -c ${`docker save ${quote(...images)} | ${words}`}`
       .stdout("piped").stderr("piped").noThrow();
     if (load.code === 0) return podman;
     await podman[Symbol.asyncDispose]();
     throw new Error(`podman load: ${load.stderr}`);
   }
 
-  #words(...words: string[]): string[] {
-    const { folder, user } = this;
-    const home = `${folder}/home`;
-    return [
-      ...user ? ["runuser", "-u", user, "--"] : [],
-      ...["env", `HOME=${home}`, `XDG_RUNTIME_DIR=${home}`, `TMPDIR=${home}`],
-      `CONTAINERS_CONF=${folder}/containers.conf`,
-      ...["podman", "--root", `${home}/root`, "--runroot", `${home}/run`],
-      ...["--tmpdir", `${home}/tmp`, "--storage-driver", "overlay"],
-      ...words,
-    ];
+  /** Makes the user's home and a program `podman` that keeps all that it writes in there. */
+  async #prepare(): Promise<void> {
+    const { folder, user, home } = this;
+    const program = `#!/bin/sh
+export HOME=${home} XDG_RUNTIME_DIR=${home} TMPDIR=${home} CONTAINERS_CONF=${folder}/containers.conf
+exec ${await $.which("podman")} --root ${home}/root --runroot ${home}/run --tmpdir ${home}/tmp \\
+  --storage-driver overlay "$@"
+`;
+    await Deno.writeTextFile(`${folder}/containers.conf`, configuration);
+    await Deno.writeTextFile(`${folder}/podman`, program);
+    await Deno.chmod(`${folder}/podman`, 0o755);
+    await Deno.mkdir(home);
+    await Deno.chmod(folder, 0o755);
+    if (user) await $`chown ${user} ${home}`;
+  }
+
+  /** The user's home. */
+  get home(): string {
+    return `${this.folder}/home`;
+  }
+
+  /** A command line that runs podman. */
+  words(...words: string[]): string[] {
+    return this.asUser(`${this.folder}/podman`, ...words);
+  }
+
+  /** A command line that the user runs. */
+  asUser(...words: string[]): string[] {
+    return [...this.user ? ["runuser", "-u", this.user, "--"] : [], ...words];
   }
 
   /** Runs podman with these words; whatever they do, within a minute. */
   async run(...words: string[]): Promise<Result> {
-    const { code, stdout, stderr } = await $`timeout 60 ${this.#words(...words)}`.cwd("/")
+    const { code, stdout, stderr } = await $`timeout 60 ${this.words(...words)}`.cwd("/")
       .stdout("piped").stderr("piped").noThrow();
     // Where there is no systemd podman cannot ask for a container's health by itself, and says so.
     const ours = stderr.split("\n").filter((line) => !/systemd connection/.test(line)).join("\n");
@@ -95,7 +109,7 @@ export class Podman implements AsyncDisposable {
     await this.run("pod", "rm", "--all", "--force", "--time", "0");
     await this.run("rm", "--all", "--force", "--time", "0");
     if (this.user) await this.run("system", "migrate"); // Ends the process that holds the user's namespace.
-    await $`umount ${this.folder}/home/root/overlay`.quiet().noThrow();
+    await $`umount ${this.home}/root/overlay`.quiet().noThrow();
     await $`rm -rf ${this.folder}`;
   }
 }
