@@ -48,7 +48,7 @@ Deno.test("podman as root", async (test) => {
     assertEquals(await $`sh -c ${script}`.stderr("null").text(), "1 1\nfrom the socket");
   });
 
-  await test.step("--sdnotify=container: systemd is told READY=1 when the services are ready", async () => {
+  await test.step("--sdnotify=container: my_init's READY=1 reaches systemd", async () => {
     const socket = `${podman.folder}/notify`;
     const listen = `socket(S, AF_UNIX, SOCK_DGRAM, 0); bind(S, pack_sockaddr_un($ARGV[0])) or die;
       $| = 1; print "$_\\n" while defined(recv(S, $_, 4096, 0))`;
@@ -61,7 +61,6 @@ Deno.test("podman as root", async (test) => {
       const words = podman.words("run", "-d", ...options, podman.image);
       await $`${words}`.env({ NOTIFY_SOCKET: socket }).quiet();
       await until(() => Deno.readTextFileSync(heard).includes("READY=1\n"), 60);
-      assertMatch(await podman.must("exec", "notifies", "healthy"), healthyServices);
     } finally {
       listener.kill();
       await listener;

@@ -51,10 +51,12 @@ export class Podman implements AsyncDisposable {
   /** Makes the user's home and a program `podman` that keeps all that it writes in there. */
   async #prepare(): Promise<void> {
     const { folder, user, home } = this;
+    const ofDocker = await $`docker info --format ${"{{.Driver}}"}`.text();
+    const driver = ofDocker === "overlay2" ? "overlay" : "vfs"; // Where docker cannot use overlay, podman cannot either.
     const program = `#!/bin/sh
 export HOME=${home} XDG_RUNTIME_DIR=${home} TMPDIR=${home} CONTAINERS_CONF=${folder}/containers.conf
 exec ${await $.which("podman")} --root ${home}/root --runroot ${home}/run --tmpdir ${home}/tmp \\
-  --storage-driver overlay "$@"
+  --storage-driver ${driver} "$@"
 `;
     await Deno.writeTextFile(`${folder}/containers.conf`, configuration);
     await Deno.writeTextFile(`${folder}/podman`, program);
