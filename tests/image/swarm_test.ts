@@ -4,81 +4,81 @@ import { assertEquals } from "@std/assert";
 import { copy } from "@std/fs";
 import { join } from "@std/path";
 import { projectFolder, withFolder } from "../../build/project.ts";
-import { image, uniqueName } from "../support/container.ts";
-import { Engine } from "../support/engine.ts";
-import { until } from "../support/until.ts";
+import { Derived, image, uniqueName } from "../support/container.ts";
+import { Swarm } from "../support/swarm.ts";
+import { pause, until } from "../support/until.ts";
 
-const example = join(projectFolder, "examples/swarm");
-
-/** Sends requests to all tasks in turn, never twice, and prints a line for each. It asks for addresses every eight seconds, as proxies do. */
+/** Sends requests to all tasks in turn, none twice, and prints one line for each. It keeps addresses for eight seconds, as a proxy might. */
 const client = `
   while :; do
     set -- $(getent ahostsv4 tasks.web | awk '/STREAM/ { print $1 }')
     end=$(($(date +%s) + 8))
     while test $(date +%s) -lt $end; do
-      if answer=$(busybox wget -q -T 10 -O - http://$1:8080/ 2>&1)
-      then echo "$answer"
-      else echo "lost: $answer"
-      fi
+      answer=$(busybox wget -q -T 10 -O - http://$1:8080/ 2>&1) || answer="lost: $answer"
+      echo "$answer"
+      sleep 0.05
       set -- "$@" $1
       shift
     done
   done`;
 
 Deno.test("examples/swarm: no request is lost while three tasks are replaced", async () => {
-  const name = uniqueName();
-  await using engine = await Engine.start();
+  await using built = new Derived(uniqueName());
+  await using swarm = await Swarm.start();
   await withFolder(async (folder) => {
+    await copy(join(projectFolder, "examples/swarm"), folder, { overwrite: true });
+    await $`docker build --network host --tag ${built.name} --build-arg IMAGE=${image} ${folder}`
+      .env({ DOCKER_BUILDKIT: "0" }).quiet();
+    await swarm.load(built.name);
+
     const deploy = (version: string) =>
       $`docker stack deploy --resolve-image never --compose-file ${folder}/stack.yaml shop`
-        .env({ ...engine.environment, IMAGE: name, VERSION: version }).quiet();
-    const inspect = (format: string) =>
-      engine.docker("service", "inspect", "-f", format, "shop_web");
-    const containers = async (...filters: string[]) => {
-      const list = await engine.docker("ps", "-aq", ...filters.flatMap((it) => ["--filter", it]));
-      return list.split("\n").filter((it) => it !== "");
-    };
+        .env({ ...swarm.environment, IMAGE: built.name, VERSION: version }).quiet();
+    await deploy("1");
+    await settled(() => swarm.docker("service", "ls", "--format", "{{.Replicas}}"), "3/3");
+
+    const options = ["--network", "shop_default", "--replicas", "2", "--no-healthcheck"];
+    await swarm.docker(
+      ...["service", "create", "--detach", "--name", "client", ...options],
+      ...["--no-resolve-image", built.name],
+      ...["my_init", "--quiet", "--skip-startup-files", "--skip-runit", "--", "sh", "-c", client],
+    );
     const answers = async () => {
-      const logs = (await containers("name=client")).map((it) => engine.docker("logs", it));
-      return (await Promise.all(logs)).join("\n").split("\n");
+      const clients = await containers(swarm, "name=client");
+      const logs = await Promise.all(clients.map((it) => swarm.docker("logs", it)));
+      return logs.flatMap((it) => it.split("\n"));
     };
     const answered = (text: string) =>
-      until(async () => (await answers()).filter((it) => it === text).length > 100, 60);
-    const greet = (word: string) => Deno.writeTextFile(join(folder, "greeting.txt"), `${word}.\n`);
-    try {
-      await copy(example, folder, { overwrite: true });
-      await $`docker build --network host --tag ${name} --build-arg IMAGE=${image} ${folder}`
-        .env({ DOCKER_BUILDKIT: "0" }).quiet();
-      await engine.load(name);
-    } finally {
-      await $`docker rmi ${name}`.quiet().noThrow();
-    }
-    await engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1");
-    try {
-      await deploy("1");
-      const replicas = () => engine.docker("service", "ls", "--format", "{{.Replicas}}");
-      await until(async () => await replicas() === "3/3", 120);
-      const options = ["--network", "shop_default", "--replicas", "2", "--no-healthcheck"];
-      await engine.docker(
-        ...["service", "create", "-d", "--name", "client", ...options, "--no-resolve-image", name],
-        ...["my_init", "--quiet", "--skip-runit", "--skip-startup-files", "--", "sh", "-c", client],
-      );
-      await answered("Hello. The password has 28 characters.");
-      await greet("Welcome");
-      await deploy("2");
-      await until(async () => await inspect("{{.UpdateStatus.State}}") === "completed", 180);
-      const old = ["name=shop_web", "status=exited"];
-      await until(async () => (await containers(...old)).length === 3, 60);
-      await answered("Welcome. The password has 28 characters.");
-      assertEquals(
-        [...new Set(await answers())].sort(),
-        ["Hello", "Welcome"].map((word) => `${word}. The password has 28 characters.`),
-      );
-      for (const it of await containers(...old)) {
-        assertEquals(await engine.docker("wait", it), "0");
-      }
-    } finally {
-      await engine.docker("swarm", "leave", "--force");
-    }
+      settled(async () => (await answers()).filter((it) => it === text).length > 100, true);
+    const [before, after] = ["Hello", "Welcome"].map((it) =>
+      `${it}. The password has 28 characters.`
+    );
+    await answered(before);
+
+    await Deno.writeTextFile(join(folder, "greeting.txt"), "Welcome.\n");
+    await deploy("2");
+    const update = ["service", "inspect", "-f", "{{.UpdateStatus.State}}", "shop_web"];
+    await settled(() => swarm.docker(...update), "completed");
+    const old = () => containers(swarm, "name=shop_web", "status=exited");
+    await settled(async () => (await old()).length, 3);
+    await answered(after);
+
+    assertEquals([...new Set(await answers())].sort(), [before, after]);
+    assertEquals(await swarm.docker("wait", ...await old()), "0\n0\n0");
   });
 });
+
+async function containers(swarm: Swarm, ...filters: string[]): Promise<string[]> {
+  const words = filters.flatMap((it) => ["--filter", it]);
+  return (await swarm.docker("ps", "-aq", ...words)).split("\n").filter((it) => it !== "");
+}
+
+/** Waits until a function returns a value; asks seldom, so that the machine has time for what is measured. */
+async function settled<T>(ask: () => Promise<T>, wanted: T): Promise<void> {
+  let last: T | undefined;
+  const isSo = async () => {
+    await pause(500);
+    return (last = await ask()) === wanted;
+  };
+  await until(isSo, 180, () => `${wanted}, but ${last}`);
+}

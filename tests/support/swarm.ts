@@ -6,29 +6,35 @@ import { childrenOf } from "./namespace.ts";
 import { until } from "./until.ts";
 
 /**
- * A docker engine in namespaces of its own, for tests that change an engine as a whole: after `docker swarm leave` the
- * names of all containers on its networks are unknown until these are started again. Disposing ends and removes it.
+ * A swarm of one node. Its docker engine is one of its own, in namespaces: when an engine leaves a swarm, it forgets the
+ * names of all its containers, so that these do not find each other until they are started again. Disposing removes it.
  */
-export class Engine implements AsyncDisposable {
+export class Swarm implements AsyncDisposable {
   private constructor(readonly folder: string, readonly child: Deno.ChildProcess) {}
 
-  static async start(): Promise<Engine> {
+  static async start(): Promise<Swarm> {
     await ensureProgram("ip", ["iproute2"]);
     await ensureProgram("dockerd", ["docker.io", "iptables"]);
-    const folder = await Deno.makeTempDir({ prefix: "engine-" });
+    const folder = await Deno.makeTempDir({ prefix: "swarm-" });
     const settings = { "hosts": [`unix://${folder}/socket`], "data-root": join(folder, "data") };
     await Deno.writeTextFile(join(folder, "settings.json"), JSON.stringify(settings));
-    const line = `mount -t tmpfs tmpfs /run && ip link set lo up &&
-      exec dockerd --config-file "$0/settings.json" >"$0/log" 2>&1`;
+    await Deno.writeTextFile(
+      join(folder, "start"),
+      `mount -t tmpfs tmpfs /run &&
+      ip link set lo up &&
+      exec dockerd --config-file ${folder}/settings.json`,
+    );
     const namespaces = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
-    const args = [...namespaces, "sh", "-c", line, folder];
-    const engine = new Engine(folder, new Deno.Command("unshare", { args, stdin: "null" }).spawn());
+    const line = `exec unshare ${namespaces.join(" ")} sh ${folder}/start >${folder}/log 2>&1`;
+    const child = new Deno.Command("sh", { args: ["-c", line], stdin: "null" }).spawn();
+    const swarm = new Swarm(folder, child);
     try {
-      const answers = () => engine.docker("info").then(() => true, () => false);
+      const answers = () => swarm.docker("info").then(() => true, () => false);
       await until(answers, 60, () => Deno.readTextFileSync(join(folder, "log")));
-      return engine;
+      await swarm.docker("swarm", "init", "--advertise-addr", "127.0.0.1");
+      return swarm;
     } catch (error) {
-      await engine[Symbol.asyncDispose]();
+      await swarm[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -51,8 +57,9 @@ export class Engine implements AsyncDisposable {
     await $`docker save ${image} | docker --host ${this.environment.DOCKER_HOST} load`.quiet();
   }
 
-  /** By TERM, so that it removes what is outside of the namespaces, the control groups. */
+  /** Has the containers' control groups, which are in no namespace, removed as well. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.docker("swarm", "leave", "--force").catch(() => {});
     let isRunning = true;
     const end = this.child.status.then(() => isRunning = false);
     for (const engine of childrenOf(this.child.pid)) kill(engine, 15);
