@@ -48,6 +48,14 @@ const ubuntuKeys = {
   keyring: "usr/share/keyrings/ubuntu-archive-keyring.gpg",
 };
 
+/** Whether the archive of the image's packages answers. Of an image that is not in `releases` it is believed. */
+export async function isInReach(image: string): Promise<boolean> {
+  const release = findRelease(image);
+  if (!release) return true;
+  const { archive } = distributions[release.distribution];
+  return await answers(`${archive}/dists/${release.codename}/Release`);
+}
+
 export async function ensureBase(image: string): Promise<void> {
   if (await hasImage(image)) return;
   say(`Pulling ${image} ...`);
@@ -188,11 +196,14 @@ function sourcesList(
 /** The same archive by HTTPS, if the server answers there; not all of Ubuntu's servers do. */
 async function secure(archive: string): Promise<string> {
   const url = archive.replace(/^http:/, "https:");
+  return await answers(`${url}/`) ? url : archive;
+}
+
+async function answers(url: string): Promise<boolean> {
   try {
-    const { ok } = await fetch(`${url}/`, { method: "HEAD", signal: AbortSignal.timeout(10_000) });
-    return ok ? url : archive;
+    return (await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(10_000) })).ok;
   } catch {
-    return archive;
+    return false;
   }
 }
 

@@ -12,7 +12,7 @@ import { targets } from "./permissions.ts";
 import { runQuietly } from "./progress.ts";
 import { projectFolder, readCommandLine, runTool, say, sha256 } from "./project.ts";
 import { sourceAddress, timeOfBuild } from "./origin.ts";
-import { requireReference } from "./reference.ts";
+import { asWord, requireReference } from "./reference.ts";
 
 const dockerfile = await Deno.readTextFile(join(projectFolder, "Dockerfile"));
 const switches = [...dockerfile.matchAll(/^ARG (DISABLE_\w+)$/gm)].map(([, name]) => name);
@@ -30,6 +30,7 @@ What is missing is fetched and built. Variables that it reads, and their default
   BASE_IMAGE  the image that it is built on (ubuntu:16.04)
   ${switches.join(", ")}
               1 leaves the service out
+  REBUILD     a date: an image that was not built with the same one is built anew, with all updates
   SOURCE_DATE_EPOCH
               when the image was made, for its label, in seconds since 1970 (now)
 
@@ -74,6 +75,7 @@ export async function buildImage(
     ...buildArguments,
     await inspect(base, "{{.Id}}"),
     setting("SOURCE_DATE_EPOCH", ""),
+    setting("REBUILD", ""),
   ]);
   const tags = [image, `${name}:latest`];
   const made = await Promise.all(
@@ -85,6 +87,7 @@ export async function buildImage(
   await runQuietly({
     command: [
       ...["docker", "build", "--force-rm"],
+      ...(Deno.env.get("REBUILD") ? ["--no-cache"] : []), // Which would have the packages of an earlier day.
       ...tags.flatMap((it) => ["--tag", it]),
       ...buildArguments.flatMap((it) => ["--build-arg", it]),
       ...Object.entries({ ...await labels(base), [inputsLabel]: inputs })
@@ -97,6 +100,12 @@ export async function buildImage(
     failure: `cannot build the image ${image}`,
   });
   return image;
+}
+
+/** The name of the image on a base, where there are images on several. */
+export function nameOn(base: string): string {
+  const name = setting("NAME", "baseimage");
+  return base === "ubuntu:16.04" ? name : `${name}-${asWord(base)}`;
 }
 
 function setting(name: string, otherwise: string): string {

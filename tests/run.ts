@@ -4,7 +4,7 @@
 import $ from "@david/dax";
 import { exists, walk } from "@std/fs";
 import { join, relative } from "@std/path";
-import { buildImage } from "../build/image.ts";
+import { buildImage, nameOn } from "../build/image.ts";
 import { ensureProgram } from "../build/packages.ts";
 import {
   Problem,
@@ -65,9 +65,8 @@ async function runEverything(): Promise<Counts[]> {
   const files = await findTests();
   for (const [base, wanted] of Object.entries(bases)) {
     const chosen = files.filter((it) => wanted.some((start) => it.startsWith(start)));
-    const name = base === oldest ? "baseimage" : `baseimage-${base.replace(":", "-")}`;
     try {
-      results.push(await runTests(chosen, await buildImage(name, base)));
+      results.push(await runTests(chosen, await buildImage(nameOn(base), base)));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       console.error(`error: ${error.message}`); // The other bases are tested anyway.
@@ -76,7 +75,7 @@ async function runEverything(): Promise<Counts[]> {
   }
   const asleep = files.filter((it) => it.startsWith("tests/process/") && !awake.includes(it));
   say("Once more, with a PID 1 that sleeps whenever it waits:");
-  results.push(await runTests(asleep, "baseimage", { MY_INIT_SLEEP: "0.001" }));
+  results.push(await runTests(asleep, nameOn(oldest), { MY_INIT_SLEEP: "0.001" }));
   return results;
 }
 

@@ -1,0 +1,111 @@
+// What `make release` pushes, in a registry on this machine
+import $ from "@david/dax";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { targets } from "../../build/permissions.ts";
+import { thisMachine } from "../../build/programs.ts";
+import { projectFolder, withFolder } from "../../build/project.ts";
+import { publish } from "../../build/release.ts";
+import { Derived, docker, image, uniqueName } from "../support/container.ts";
+import { typed } from "../support/reader.ts";
+import { startRegistry } from "../support/registry.ts";
+
+const [name, version] = image.split(":");
+const base = "ubuntu:16.04";
+const { architecture } = targets[thisMachine];
+
+/** Makes a repository of what is in the project's folder, all of it committed, with a tag. */
+async function commitCopy(folder: string): Promise<void> {
+  const script = `
+    git ls-files -z --cached --others --exclude-standard |
+      tar -c --null --ignore-failed-read --files-from - 2>/dev/null | tar -x -C "$0"
+    cp -al dist "$0"
+    ln -s "$PWD/.cache" "$0"
+    cd "$0"
+    git init --quiet
+    echo /.cache >.git/info/exclude
+    git add .
+    git -c user.name=test -c user.email=test commit --quiet --message=All
+    git tag "$1"`;
+  await $`bash -ec ${script} ${folder} v${version}`.cwd(projectFolder);
+}
+
+Deno.test("make release", async (test) => {
+  await using registry = await startRegistry();
+  const repository = `${registry.address}/${name}`;
+  const settings = `REGISTRY=${registry.address} NAME=${name} BASES=${base}`;
+
+  await withFolder(async (folder) => {
+    await commitCopy(folder);
+    const release = () => typed(`make --silent -C ${folder} release ${settings}`);
+    const first = await release();
+    assertEquals(first.status, 0, first.stderr);
+    const files = join(folder, "dist/release");
+
+    await test.step("what belongs to the release has the checksums that it is said to have", async () => {
+      const { stdout } = await typed(`cd ${files} && sha256sum --check SHA256SUMS && cat notes.md`);
+      const sbom = `${version}-ubuntu-16.04-${architecture}.cdx.json`;
+      for (const it of [sbom, "digests", "notes.md"]) assertStringIncludes(stdout, `${it}: OK\n`);
+      assertStringIncludes(stdout, `\n## ${version} (`);
+    });
+
+    await test.step("an image that is pulled by its digest runs", async () => {
+      const digests = (await Deno.readTextFile(join(files, "digests"))).trim().split("\n");
+      const tags = [`ubuntu-16.04-${architecture}`, "ubuntu-16.04"].map((it) => `${version}-${it}`);
+      assertEquals(
+        digests.map((it) => it.split("@")[0]),
+        [...tags, version].map((tag) => `${repository}:${tag}`),
+      );
+      for (const reference of digests) {
+        await using pulled = new Derived(reference);
+        assertEquals((await docker(["pull", pulled.name])).status, 0);
+        const { stdout } = await docker(["run", "--rm", reference, "my_init", "--version"]);
+        assertEquals(stdout.split(" ")[0], "my_init");
+      }
+    });
+
+    await test.step("the tags latest and ubuntu-16.04 are the newest release", async () => {
+      for (const tag of ["latest", "ubuntu-16.04"]) {
+        await using pulled = new Derived(`${repository}:${tag}`);
+        const { stdout } = await docker(["run", "--rm", pulled.name, "cat", "/etc/os-release"]);
+        assertStringIncludes(stdout, 'VERSION_ID="16.04"');
+      }
+    });
+
+    await test.step("a version that is out is not pushed a second time", async () => {
+      const { status, stderr } = await release();
+      assertEquals(status, 2);
+      assertStringIncludes(stderr, `error: ${repository}:${version} is out, and does not change`);
+    });
+  });
+
+  await test.step("each machine gets the image of its platform by the same digest", async () => {
+    const other = architecture === "amd64" ? "arm64" : "amd64";
+    const images = [architecture, other].map((it) => ({
+      base,
+      reference: `${repository}:9-ubuntu-16.04-${it}`,
+    }));
+    await using ours = new Derived(images[0].reference);
+    await using foreign = new Derived(images[1].reference);
+    await docker(["tag", image, ours.name]);
+    const file = "FROM scratch\nCOPY Dockerfile /\n";
+    const built = await typed(
+      `cd $(mktemp -d) && printf '${file}' >Dockerfile && ` +
+        `DOCKER_BUILDKIT=0 docker build --platform linux/${other} --tag ${foreign.name} .; rm -r $PWD`,
+    );
+    assertEquals(built.status, 0, built.stderr);
+    const [index] = (await publish(repository, "9", base, images)).slice(-1);
+    assertEquals(index.split("@")[0], `${repository}:9`);
+    const { stdout } = await docker(["manifest", "inspect", "--insecure", index]);
+    assertEquals(
+      JSON.parse(stdout).manifests.map((it: { platform: unknown }) => it.platform),
+      [architecture, other].map((architecture) => ({ architecture, os: "linux" })),
+    );
+    for (const it of [architecture, other]) {
+      await using pulled = new Derived(`${repository}@${index.split("@")[1]}`);
+      assertEquals((await docker(["pull", "--platform", `linux/${it}`, pulled.name])).status, 0);
+      const inspect = ["image", "inspect", "--format", "{{.Architecture}}", pulled.name];
+      assertEquals((await docker(inspect)).stdout.trim(), it);
+    }
+  });
+});
