@@ -3,14 +3,16 @@ import $ from "@david/dax";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { targets } from "../../build/permissions.ts";
-import { thisMachine } from "../../build/programs.ts";
+import { thisMachine, version } from "../../build/programs.ts";
 import { projectFolder, withFolder } from "../../build/project.ts";
 import { publish } from "../../build/release.ts";
-import { Derived, docker, image, uniqueName } from "../support/container.ts";
+import { Derived, docker, image } from "../support/container.ts";
 import { typed } from "../support/reader.ts";
 import { startRegistry } from "../support/registry.ts";
 
-const [name, version] = image.split(":");
+const [name] = image.split(":");
+const rebuild = Deno.env.get("REBUILD");
+const release = rebuild ? `${version}-${rebuild}` : version;
 const base = "ubuntu:16.04";
 const { architecture } = targets[thisMachine];
 
