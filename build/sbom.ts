@@ -73,7 +73,10 @@ export async function listImage(image: string, target: Target): Promise<Bom> {
     const output = await $`python3 ${tool}/bin/debsbom generate ${flags} ${distribution} \
       --distro-name ${image} --root ${archive} --out -`
       .env({ PYTHONPATH: tool }).stdout("piped").stderr("null");
-    return output.stdoutJson;
+    const listed = output.stdout // In these places debsbom calls every distribution's packages Debian's.
+      .replaceAll('"pkg:deb/debian/', `"pkg:deb/${distribution}/`)
+      .replaceAll('"group": "debian"', `"group": "${distribution}"`);
+    return JSON.parse(listed);
   });
   bom.metadata.component = { ...bom.metadata.component, type: "container" };
   const ours = await listPrograms(target);
@@ -135,7 +138,7 @@ async function listPrograms(target: Target): Promise<Pick<Bom, "components" | "d
 }
 
 /** The folder that debsbom is installed in; pip checks each file by its checksum. */
-async function ensureDebsbom(): Promise<string> {
+export async function ensureDebsbom(): Promise<string> {
   const requirements = join(projectFolder, "build/requirements.txt");
   const inputs = (await sha256(await Deno.readFile(requirements))).slice(0, 12);
   const folder = join(cacheFolder, `debsbom-${inputs}`);
