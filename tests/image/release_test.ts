@@ -8,6 +8,7 @@ import { projectFolder, withFolder } from "../../build/project.ts";
 import { publish } from "../../build/release.ts";
 import { Derived, docker, image } from "../support/container.ts";
 import { typed } from "../support/reader.ts";
+import { Terminal } from "../support/terminal.ts";
 import { startRegistry } from "../support/registry.ts";
 
 const [name] = image.split(":");
@@ -39,24 +40,24 @@ Deno.test("make release", async (test) => {
 
   await withFolder(async (folder) => {
     await commitCopy(folder);
-    const release = () => typed(`make --silent -C ${folder} release ${settings}`);
-    const first = await release();
+    const make = () => typed(`make --silent -C ${folder} release ${settings}`);
+    const first = await make();
     assertEquals(first.status, 0, first.stderr);
     const files = join(folder, "dist/release");
 
     await test.step("what belongs to the release has the checksums that it is said to have", async () => {
       const { stdout } = await typed(`cd ${files} && sha256sum --check SHA256SUMS && cat notes.md`);
-      const sbom = `${version}-ubuntu-16.04-${architecture}.cdx.json`;
+      const sbom = `${release}-ubuntu-16.04-${architecture}.cdx.json`;
       for (const it of [sbom, "digests", "notes.md"]) assertStringIncludes(stdout, `${it}: OK\n`);
       assertStringIncludes(stdout, `\n## ${version} (`);
     });
 
     await test.step("an image that is pulled by its digest runs", async () => {
       const digests = (await Deno.readTextFile(join(files, "digests"))).trim().split("\n");
-      const tags = [`ubuntu-16.04-${architecture}`, "ubuntu-16.04"].map((it) => `${version}-${it}`);
+      const tags = [`ubuntu-16.04-${architecture}`, "ubuntu-16.04"].map((it) => `${release}-${it}`);
       assertEquals(
         digests.map((it) => it.split("@")[0]),
-        [...tags, version].map((tag) => `${repository}:${tag}`),
+        [...tags, release].map((tag) => `${repository}:${tag}`),
       );
       for (const reference of digests) {
         await using pulled = new Derived(reference);
@@ -66,18 +67,21 @@ Deno.test("make release", async (test) => {
       }
     });
 
-    await test.step("the tags latest and ubuntu-16.04 are the newest release", async () => {
-      for (const tag of ["latest", "ubuntu-16.04"]) {
-        await using pulled = new Derived(`${repository}:${tag}`);
-        const { stdout } = await docker(["run", "--rm", pulled.name, "cat", "/etc/os-release"]);
-        assertStringIncludes(stdout, 'VERSION_ID="16.04"');
-      }
+    await test.step("the first command of README.md gives a shell", async () => {
+      await using _pulled = new Derived(`${repository}:latest`);
+      const readme = await Deno.readTextFile(join(projectFolder, "README.md"));
+      const [, command] = readme.match(/^ {4}(.*)$/m)!;
+      assertStringIncludes(command, "docker run --rm -it REGISTRY/baseimage ");
+      await using terminal = new Terminal(command.replace("REGISTRY/baseimage", repository));
+      await terminal.shows("# ", 0, 60);
+      await terminal.type("exit 5\n");
+      assertEquals(await terminal.status(), 5);
     });
 
     await test.step("a version that is out is not pushed a second time", async () => {
-      const { status, stderr } = await release();
+      const { status, stderr } = await make();
       assertEquals(status, 2);
-      assertStringIncludes(stderr, `error: ${repository}:${version} is out, and does not change`);
+      assertStringIncludes(stderr, `error: ${repository}:${release} is out, and does not change`);
     });
   });
 

@@ -63,7 +63,7 @@ Deno.test("my_init --check says what README.md shows", async () => {
 const commands = [...text.matchAll(/^ {4}(docker run .*)$/gm)].map(([, command]) => command);
 for (const command of commands) {
   Deno.test(`README.md: ${command}`, async () => {
-    const line = command.replace(" baseimage ", ` ${image} `);
+    const line = command.replace(/ (REGISTRY\/)?baseimage /, ` ${image} `);
     if (!command.includes(" -it ")) return assertEquals((await typed(line)).status, 0);
     await using terminal = new Terminal(line);
     await terminal.shows("# ");
