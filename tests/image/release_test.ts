@@ -33,7 +33,7 @@ async function commitCopy(folder: string): Promise<void> {
   await $`bash -ec ${script} ${folder} v${version}`.cwd(projectFolder);
 }
 
-Deno.test("make release", async (test) => {
+Deno.test("what make release pushes", async (test) => {
   await using registry = await startRegistry();
   const repository = `${registry.address}/${name}`;
   const settings = `REGISTRY=${registry.address} NAME=${name} BASES=${base}`;
@@ -91,24 +91,27 @@ Deno.test("make release", async (test) => {
       base,
       reference: `${repository}:9-ubuntu-16.04-${it}`,
     }));
-    await using ours = new Derived(images[0].reference);
-    await using foreign = new Derived(images[1].reference);
-    await docker(["tag", image, ours.name]);
+    const [ours, foreign] = images.map(({ reference }) => new Derived(reference));
     const file = "FROM scratch\nCOPY Dockerfile /\n";
-    const built = await typed(
-      `cd $(mktemp -d) && printf '${file}' >Dockerfile && ` +
-        `DOCKER_BUILDKIT=0 docker build --platform linux/${other} --tag ${foreign.name} .; rm -r $PWD`,
-    );
-    assertEquals(built.status, 0, built.stderr);
-    const [index] = (await publish(repository, "9", base, images)).slice(-1);
-    assertEquals(index.split("@")[0], `${repository}:9`);
+    const build =
+      `DOCKER_BUILDKIT=0 docker build --platform linux/${other} --tag ${foreign.name} -`;
+    let digests;
+    try {
+      await docker(["tag", image, ours.name]);
+      const built = await typed(`printf '${file}' | ${build}`);
+      assertEquals(built.status, 0, built.stderr);
+      digests = await publish(repository, "9", base, images);
+    } finally {
+      for (const it of [ours, foreign]) await it[Symbol.asyncDispose]();
+    }
+    const index = `${repository}@${digests.at(-1)!.split("@")[1]}`;
     const { stdout } = await docker(["manifest", "inspect", "--insecure", index]);
     assertEquals(
       JSON.parse(stdout).manifests.map((it: { platform: unknown }) => it.platform),
       [architecture, other].map((architecture) => ({ architecture, os: "linux" })),
     );
     for (const it of [architecture, other]) {
-      await using pulled = new Derived(`${repository}@${index.split("@")[1]}`);
+      await using pulled = new Derived(index);
       assertEquals((await docker(["pull", "--platform", `linux/${it}`, pulled.name])).status, 0);
       const inspect = ["image", "inspect", "--format", "{{.Architecture}}", pulled.name];
       assertEquals((await docker(inspect)).stdout.trim(), it);
