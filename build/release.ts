@@ -35,6 +35,9 @@ export interface Image {
   base: string;
 }
 
+/** What the images are for. */
+const machines = [thisMachine];
+
 if (import.meta.main) await runTool(main);
 
 async function main(): Promise<void> {
@@ -54,9 +57,9 @@ async function main(): Promise<void> {
   await $`rm -rf ${folder}`;
   await Deno.mkdir(folder, { recursive: true });
   const write = (name: string, text: string) => Deno.writeTextFile(join(folder, name), text);
-  const { architecture } = targets[thisMachine];
   try {
-    for (const base of bases) {
+    for (const [base, target] of bases.flatMap((it) => machines.map((on) => [it, on] as const))) {
+      const { architecture } = targets[target];
       if (!await isInReach(base)) {
         say(`Left out: ${base} for ${architecture}, whose archive cannot be reached`);
         continue;
@@ -65,7 +68,7 @@ async function main(): Promise<void> {
       const reference = `${repository}:${tag}`;
       await $`docker tag ${await buildImage(nameOn(base), base)} ${reference}`;
       images.push({ reference, base });
-      const sbom = await listImage(reference, thisMachine);
+      const sbom = await listImage(reference, target);
       await write(`${tag}.cdx.json`, JSON.stringify(sbom, null, 2) + "\n");
     }
     const digests = await publish(repository, release, bases[0], images);
@@ -90,7 +93,11 @@ export async function publish(
   main: string,
   images: Image[],
 ): Promise<string[]> {
-  if (!images.some(({ base }) => base === main)) throw new Problem(`there is no image on ${main}`);
+  if (!images.some(({ base }) => base === main)) {
+    throw new Problem(
+      `nothing is pushed: ${release} and latest would mean ${main}, which is left out`,
+    );
+  }
   const pushed: string[] = [];
   const bases = new Map<string, string[]>();
   for (const { reference, base } of images) {

@@ -1,10 +1,11 @@
 // What `make release` pushes, in a registry on this machine
 import $ from "@david/dax";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { targets } from "../../build/permissions.ts";
 import { thisMachine, version } from "../../build/programs.ts";
-import { projectFolder, withFolder } from "../../build/project.ts";
+import { Problem, projectFolder, withFolder } from "../../build/project.ts";
+import { isInRegistry } from "../../build/registry.ts";
 import { publish } from "../../build/release.ts";
 import { Derived, docker, image } from "../support/container.ts";
 import { typed } from "../support/reader.ts";
@@ -40,7 +41,7 @@ Deno.test("what make release pushes", async (test) => {
 
   await withFolder(async (folder) => {
     await commitCopy(folder);
-    const make = () => typed(`make --silent -C ${folder} release ${settings}`);
+    const make = (more = "") => typed(`${more} make --silent -C ${folder} release ${settings}`);
     const first = await make();
     assertEquals(first.status, 0, first.stderr);
     const files = join(folder, "dist/release");
@@ -83,6 +84,16 @@ Deno.test("what make release pushes", async (test) => {
       assertEquals(status, 2);
       assertStringIncludes(stderr, `error: ${repository}:${release} is out, and does not change`);
     });
+
+    await test.step("a base whose archive cannot be reached is left out, and one line says so", async () => {
+      const { status, stderr } = await make("REBUILD=another http_proxy=http://127.0.0.1:1");
+      assertEquals(status, 2);
+      assertStringIncludes(
+        stderr,
+        `==> Left out: ${base} for ${architecture}, whose archive cannot be reached\n` +
+          `error: nothing is pushed: ${version}-another and latest would mean ${base}`,
+      );
+    });
   });
 
   await test.step("each machine gets the image of its platform by the same digest", async () => {
@@ -117,4 +128,9 @@ Deno.test("what make release pushes", async (test) => {
       assertEquals((await docker(inspect)).stdout.trim(), it);
     }
   });
+});
+
+Deno.test("a registry that does not answer is not taken for an empty one", async () => {
+  const reference = "127.0.0.1:1/baseimage:1";
+  await assertRejects(() => isInRegistry(reference), Problem, `cannot ask for ${reference}: `);
 });

@@ -1,6 +1,7 @@
 // README.md itself
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { version } from "../../build/programs.ts";
 import { derive, image, runContainer, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
@@ -16,7 +17,7 @@ function blocks(language: string): string[] {
 
 Deno.test("what README.md tells to write into a Dockerfile makes the image that it promises", async () => {
   const [from, ...lines] = blocks("Dockerfile").join("").split("\n");
-  assertEquals(from, "FROM baseimage:1.0.0");
+  assertEquals(from, `FROM baseimage:${version}`);
   const [service] = blocks("sh");
   await using built = await derive(lines.join("\n"), {
     "memcached.sh": service,
