@@ -8,7 +8,9 @@ export async function isInRegistry(reference: string): Promise<boolean> {
   const { code, stderr } = await manifest("inspect", reference);
   if (code === 0) return true;
   // A registry that tells nothing to a stranger will refuse the push, and say why.
-  if (/no such manifest|unknown|denied|unauthorized/i.test(stderr)) return false;
+  if (/no such manifest|(manifest|name) unknown|^(denied|unauthorized): /m.test(stderr)) {
+    return false;
+  }
   throw new Problem(`cannot ask for ${reference}: ${stderr.trim().split("\n").at(-1)}`);
 }
 

@@ -4,6 +4,7 @@
 import $ from "@david/dax";
 import { join } from "@std/path";
 import { isInReach, releases } from "../base/base.ts";
+import { ensureDocker } from "./engine.ts";
 import { buildImage, nameOn } from "./image.ts";
 import { targets } from "./permissions.ts";
 import { thisMachine, version } from "./programs.ts";
@@ -35,7 +36,7 @@ export interface Image {
   base: string;
 }
 
-/** What the images are for. */
+/** The machines that images are made for. */
 const machines = [thisMachine];
 
 if (import.meta.main) await runTool(main);
@@ -48,9 +49,8 @@ async function main(): Promise<void> {
   const release = rebuild ? `${version}-${rebuild}` : version;
   const bases = Deno.env.get("BASES")?.match(/\S+/g) ?? Object.keys(releases);
   const notes = await readNotes(projectFolder, version);
-  for (const tag of [release, ...bases.map((it) => `${release}-${asWord(it)}`)]) {
-    await requireNew(`${repository}:${tag}`);
-  }
+  await ensureDocker();
+  await requireNew(`${repository}:${release}`);
 
   const images: Image[] = [];
   const folder = join(projectFolder, "dist/release");
@@ -106,21 +106,26 @@ export async function publish(
     pushed.push(`${reference}@${digest}`);
     bases.set(base, [...bases.get(base) ?? [], `${repository}@${digest}`]);
   }
-  for (const [base, ofBase] of bases) {
-    const fixed = [`${release}-${asWord(base)}`, ...(base === main ? [release] : [])];
-    const moving = [asWord(base), ...(base === main ? ["latest"] : [])];
-    for (const tag of [...fixed, ...moving]) {
-      const digest = await pushIndex(`${repository}:${tag}`, ofBase);
-      if (fixed.includes(tag)) pushed.push(`${repository}:${tag}@${digest}`);
-    }
+  const indexes = [...bases].flatMap(([base, ofBase]) =>
+    [`${release}-${asWord(base)}`, asWord(base)].map((tag) => [tag, ofBase] as const)
+  );
+  // The release's own tag comes last: as long as it is not there, the release can be repeated.
+  for (const tag of ["latest", release]) indexes.push([tag, bases.get(main)!]);
+  for (const [tag, ofBase] of indexes) {
+    const digest = await pushIndex(`${repository}:${tag}`, ofBase);
+    if (tag.startsWith(release)) pushed.push(`${repository}:${tag}@${digest}`);
   }
   return pushed;
 }
 
 /** What CHANGELOG.md says about a version. Throws a Problem if the folder's commit is not that version. */
 export async function readNotes(folder: string, version: string): Promise<string> {
-  const git = async (...words: string[]) =>
-    (await $`git ${words}`.cwd(folder).lines()).filter(Boolean);
+  const git = async (...words: string[]) => {
+    const { code, stdout, stderr } = await $`git ${words}`.cwd(folder)
+      .stdout("piped").stderr("piped").noThrow();
+    if (code !== 0) throw new Problem(`cannot ask git: ${stderr.split("\n")[0]}`);
+    return stdout.split("\n").filter(Boolean);
+  };
   const changes = await git("status", "--porcelain");
   if (changes.length > 0) {
     throw new Problem(
