@@ -1,5 +1,5 @@
 /** How many times as long everything may take: PATIENCE is set where qemu emulates the machine. */
-const patience = Number(Deno.env.get("PATIENCE") || 1);
+export const patience = Number(Deno.env.get("PATIENCE") || 1);
 
 /** Calls a function again and again until it returns neither false nor undefined; fails at the deadline. */
 export async function until<T>(
