@@ -3,7 +3,7 @@
 SHELL = bash
 CMD = ls /
 deno = build/deno run -A
-export NAME VERSION BASE_IMAGE REGISTRY BASES REBUILD
+export NAME VERSION BASE_IMAGE PLATFORM REGISTRY BASES PLATFORMS REBUILD
 
 .PHONY: help run test build release binaries clean
 
@@ -16,7 +16,7 @@ run: ## A container of the image runs CMD="ls /" under my_init; what is missing 
 test: ## What must pass before a commit: formatting, lint, types, shellcheck and all tests
 	@$(deno) tests/run.ts
 
-build: ## The image, as NAME=baseimage, VERSION=1.0.0, from BASE_IMAGE=ubuntu:16.04
+build: ## The image, as NAME=baseimage, VERSION=1.0.0, from BASE_IMAGE=ubuntu:16.04, for PLATFORM=linux/amd64
 	@$(deno) build/image.ts
 
 release: ## The images on all bases, pushed to REGISTRY=example.com/joe; dist/release/ with what belongs to them

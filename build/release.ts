@@ -6,8 +6,9 @@ import { join } from "@std/path";
 import { isInReach, releases } from "../base/base.ts";
 import { ensureDocker } from "./engine.ts";
 import { buildImage, nameOn } from "./image.ts";
-import { targets } from "./permissions.ts";
-import { thisMachine, version } from "./programs.ts";
+import { type Target, targets } from "./permissions.ts";
+import { platformOf, readPlatform } from "./platform.ts";
+import { version } from "./programs.ts";
 import { Problem, projectFolder, readCommandLine, runTool, say, sha256 } from "./project.ts";
 import { asWord, requireReference } from "./reference.ts";
 import { isInRegistry, push, pushIndex } from "./registry.ts";
@@ -23,6 +24,9 @@ checksums to dist/release/. The commit must have the tag v${version}, and all mu
   NAME      their name (baseimage)
   BASES     what they are built on (${Object.keys(releases).join(" ")});
             the first one is the image that ${version} and latest mean
+  PLATFORMS what they are for (${
+  Object.keys(targets).map((it) => platformOf(it as Target)).join(" ")
+})
   REBUILD   a date, such as 20261231, if ${version} is out and is to have the updates of that
             day: everything is built anew, and ${version}-20261231 is the version in the tags
 
@@ -36,9 +40,6 @@ export interface Image {
   base: string;
 }
 
-/** The machines that images are made for. */
-const machines = [thisMachine];
-
 if (import.meta.main) await runTool(main);
 
 async function main(): Promise<void> {
@@ -48,6 +49,8 @@ async function main(): Promise<void> {
   if (rebuild) requireReference("version", "REBUILD", rebuild);
   const release = rebuild ? `${version}-${rebuild}` : version;
   const bases = Deno.env.get("BASES")?.match(/\S+/g) ?? Object.keys(releases);
+  const machines = Deno.env.get("PLATFORMS")?.match(/\S+/g)?.map(readPlatform) ??
+    Object.keys(targets) as Target[];
   const notes = await readNotes(projectFolder, version);
   await ensureDocker();
   await requireNew(`${repository}:${release}`);
@@ -59,14 +62,13 @@ async function main(): Promise<void> {
   const write = (name: string, text: string) => Deno.writeTextFile(join(folder, name), text);
   try {
     for (const [base, target] of bases.flatMap((it) => machines.map((on) => [it, on] as const))) {
-      const { architecture } = targets[target];
-      if (!await isInReach(base)) {
-        say(`Left out: ${base} for ${architecture}, whose archive cannot be reached`);
+      if (!await isInReach(base, target)) {
+        say(`Left out: ${base} for ${platformOf(target)}, whose archive cannot be reached`);
         continue;
       }
-      const tag = `${release}-${asWord(base)}-${architecture}`;
+      const tag = `${release}-${asWord(base)}-${targets[target].architecture}`;
       const reference = `${repository}:${tag}`;
-      await $`docker tag ${await buildImage(nameOn(base), base)} ${reference}`;
+      await $`docker tag ${await buildImage(nameOn(base), base, target)} ${reference}`;
       images.push({ reference, base });
       const sbom = await listImage(reference, target);
       await write(`${tag}.cdx.json`, JSON.stringify(sbom, null, 2) + "\n");

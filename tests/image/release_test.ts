@@ -3,7 +3,8 @@ import $ from "@david/dax";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { targets } from "../../build/permissions.ts";
-import { thisMachine, version } from "../../build/programs.ts";
+import { platformOf, thisMachine } from "../../build/platform.ts";
+import { version } from "../../build/programs.ts";
 import { Problem, projectFolder, withFolder } from "../../build/project.ts";
 import { isInRegistry } from "../../build/registry.ts";
 import { publish } from "../../build/release.ts";
@@ -37,7 +38,9 @@ async function commitCopy(folder: string): Promise<void> {
 Deno.test("what make release pushes", async (test) => {
   await using registry = await startRegistry();
   const repository = `${registry.address}/${name}`;
-  const settings = `REGISTRY=${registry.address} NAME=${name} BASES=${base}`;
+  const settings = `REGISTRY=${registry.address} NAME=${name} BASES=${base} PLATFORMS=${
+    platformOf(thisMachine)
+  }`;
 
   await withFolder(async (folder) => {
     await commitCopy(folder);
@@ -90,7 +93,7 @@ Deno.test("what make release pushes", async (test) => {
       assertEquals(status, 2);
       assertStringIncludes(
         stderr,
-        `==> Left out: ${base} for ${architecture}, whose archive cannot be reached\n` +
+        `==> Left out: ${base} for ${platformOf(thisMachine)}, whose archive cannot be reached\n` +
           `error: nothing is pushed: ${version}-another and latest would mean ${base}`,
       );
     });
