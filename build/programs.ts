@@ -10,6 +10,7 @@ import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addNativeCode } from "../native/elf.ts";
 import { writeManual } from "./manual.ts";
+import { thisMachine } from "./platform.ts";
 import {
   Problem,
   projectFolder,
@@ -21,8 +22,6 @@ import {
 } from "./project.ts";
 
 export const version: string = config.version;
-
-export const thisMachine = Deno.build.target as Target;
 
 const usage = `Usage: deno task build [--target TARGET]
 

@@ -10,7 +10,7 @@ import { readPin } from "./denort.ts";
 import { ensureProgram } from "./packages.ts";
 import { programs, type Target, targets } from "./permissions.ts";
 import { runQuietly } from "./progress.ts";
-import { thisMachine, version } from "./programs.ts";
+import { version } from "./programs.ts";
 import {
   cacheFolder,
   projectFolder,
@@ -19,7 +19,7 @@ import {
   sha256,
   withFolder,
 } from "./project.ts";
-import { buildImage } from "./image.ts";
+import { buildImage, wantedTarget } from "./image.ts";
 
 const programsReference = `pkg:generic/baseimage-programs@${version}`;
 
@@ -27,7 +27,8 @@ const usage = `Usage: deno task sbom
 
 Prints what the image that \`make build\` makes consists of (SBOM), as CycloneDX has it:
 the packages, the two programs, Deno, and what they are built with. The image is built
-if it is not up to date; NAME, VERSION and BASE_IMAGE name it, as for \`make build\`.
+if it is not up to date; NAME, VERSION, BASE_IMAGE and PLATFORM name it, as for
+\`make build\`.
 
   -h, --help  show this text
 `;
@@ -35,7 +36,7 @@ if it is not up to date; NAME, VERSION and BASE_IMAGE name it, as for \`make bui
 if (import.meta.main) {
   await runTool(async () => {
     readCommandLine(usage, {});
-    console.log(JSON.stringify(await listImage(await buildImage(), thisMachine), null, 2));
+    console.log(JSON.stringify(await listImage(await buildImage(), wantedTarget()), null, 2));
   });
 }
 
@@ -73,7 +74,10 @@ export async function listImage(image: string, target: Target): Promise<Bom> {
     const output = await $`python3 ${tool}/bin/debsbom generate ${flags} ${distribution} \
       --distro-name ${image} --root ${archive} --out -`
       .env({ PYTHONPATH: tool }).stdout("piped").stderr("null");
-    return output.stdoutJson;
+    const listed = output.stdout // In these places debsbom calls every distribution's packages Debian's.
+      .replaceAll('"pkg:deb/debian/', `"pkg:deb/${distribution}/`)
+      .replaceAll('"group": "debian"', `"group": "${distribution}"`);
+    return JSON.parse(listed);
   });
   bom.metadata.component = { ...bom.metadata.component, type: "container" };
   const ours = await listPrograms(target);
@@ -135,7 +139,7 @@ async function listPrograms(target: Target): Promise<Pick<Bom, "components" | "d
 }
 
 /** The folder that debsbom is installed in; pip checks each file by its checksum. */
-async function ensureDebsbom(): Promise<string> {
+export async function ensureDebsbom(): Promise<string> {
   const requirements = join(projectFolder, "build/requirements.txt");
   const inputs = (await sha256(await Deno.readFile(requirements))).slice(0, 12);
   const folder = join(cacheFolder, `debsbom-${inputs}`);
