@@ -31,7 +31,7 @@ export async function ensureEmulation(target: Target): Promise<void> {
     .noThrow();
   if (code === 0 && await isRegistered(target)) return;
   throw new Problem(
-    `${needed}, which cannot be done here (${stderr.trim().split("\n").at(-1)})`,
+    `${needed}, which cannot be done here (${stderr.trim().split("\n")[0]})`,
   );
 }
 
