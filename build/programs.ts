@@ -69,6 +69,7 @@ if (import.meta.main) {
 
 /** Brings the programs up to date; says nothing and changes nothing if they are. */
 export async function build(target: Target = thisMachine): Promise<void> {
+  Deno.umask(0o022); // The image has the modes of dist/.
   const outputs = join(projectFolder, "dist", targets[target].architecture);
   const denort = addNativeCode(await readDenort(target));
   const denortHash = await sha256(denort);

@@ -176,14 +176,16 @@ export class Derived implements AsyncDisposable {
  *
  * @param dockerfile without its FROM
  * @param files what COPY finds; one that begins with `#!` can be executed
+ * @param from the image, if it is not the one that is tested
  */
 export async function derive(
   dockerfile: string,
   files: Record<string, string> = {},
+  from = image,
 ): Promise<Derived> {
   const folder = await Deno.makeTempDir({ prefix: "derived-" });
   try {
-    await Deno.writeTextFile(join(folder, "Dockerfile"), `FROM ${image}\n${dockerfile}\n`);
+    await Deno.writeTextFile(join(folder, "Dockerfile"), `FROM ${from}\n${dockerfile}\n`);
     for (const [name, text] of Object.entries(files)) {
       const mode = text.startsWith("#!") ? 0o755 : 0o644;
       await Deno.writeTextFile(join(folder, name), text, { mode });
