@@ -11,7 +11,7 @@ ARG DISABLE_SYSLOG
 ARG DISABLE_SSH
 ARG DISABLE_CRON
 
-# The machine, amd64 or arm64. BuildKit sets it; the classic builder, which does not, builds for amd64 then.
+# The machine, amd64 or arm64. BuildKit sets it; other builders build for amd64 unless `--build-arg TARGETARCH=arm64` is given.
 ARG TARGETARCH
 
 # The system, in one layer, so that what is deleted at the end is not in the image at all.

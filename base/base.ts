@@ -5,12 +5,19 @@
 import $ from "@david/dax";
 import { join } from "@std/path";
 import { ensureProgram } from "../build/packages.ts";
+import { type Target, targets } from "../build/permissions.ts";
+import { baseFor, platformOf, thisMachine } from "../build/platform.ts";
 import { runQuietly } from "../build/progress.ts";
 import { Problem, say, sha256, withFolder } from "../build/project.ts";
 
 export interface Release {
   distribution: "ubuntu" | "debian";
   codename: string;
+}
+
+interface Archives {
+  archive: string;
+  security: string;
 }
 
 export const releases: Record<string, Release> = {
@@ -20,24 +27,29 @@ export const releases: Record<string, Release> = {
   "debian:12": { distribution: "debian", codename: "bookworm" },
 };
 
-const onArm = Deno.build.arch === "aarch64";
-
 const distributions = {
   ubuntu: {
-    archive: onArm ? "http://ports.ubuntu.com/ubuntu-ports" : "http://archive.ubuntu.com/ubuntu",
-    security: onArm ? "http://ports.ubuntu.com/ubuntu-ports" : "http://security.ubuntu.com/ubuntu",
+    archives: {
+      archive: "http://archive.ubuntu.com/ubuntu",
+      security: "http://security.ubuntu.com/ubuntu",
+    },
     components: ["main", "restricted", "universe", "multiverse"],
     keyring: ubuntuKeyring,
     script: "gutsy", // debootstrap's script for all later releases, also for those that are newer than debootstrap
   },
   debian: {
-    archive: "http://deb.debian.org/debian",
-    security: "http://deb.debian.org/debian-security",
+    archives: {
+      archive: "http://deb.debian.org/debian",
+      security: "http://deb.debian.org/debian-security",
+    },
     components: ["main"],
     keyring: debianKeyring,
     script: "sid",
   },
 };
+
+/** Where Ubuntu has all that is for other machines than amd64. */
+const ports = "http://ports.ubuntu.com/ubuntu-ports";
 
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -48,13 +60,25 @@ const ubuntuKeys = {
   keyring: "usr/share/keyrings/ubuntu-archive-keyring.gpg",
 };
 
-export async function ensureBase(image: string): Promise<void> {
-  if (await hasImage(image)) return;
-  say(`Pulling ${image} ...`);
-  const pull = await $`docker pull ${image}`.stdout("null").stderr("piped").noThrow();
-  if (pull.code === 0) return;
-  const reason = `cannot pull ${image} (${pull.stderr.trim().split("\n").at(-1)})`;
+/** Whether the archive of the image's packages for the machine answers. Of an image that is not in `releases` it is believed. */
+export async function isInReach(image: string, target: Target): Promise<boolean> {
   const release = findRelease(image);
+  if (!release) return true;
+  const { archive } = archivesOf(release, target);
+  return (await askFor(`${archive}/dists/${release.codename}/Release`))?.ok ?? false;
+}
+
+/** Makes sure that docker has the base for the machine. Returns its name, which is another one for another machine. */
+export async function ensureBase(base: string, target: Target = thisMachine): Promise<string> {
+  const image = baseFor(target, base);
+  const platform = platformOf(target);
+  if (await hasImage(image, platform)) return image;
+  say(`Pulling ${image} ...`);
+  const pull = await $`docker pull --platform ${platform} ${image}`.stdout("null").stderr("piped")
+    .noThrow();
+  if (pull.code === 0) return image;
+  const reason = `cannot pull ${image} (${pull.stderr.trim().split("\n").at(-1)})`;
+  const release = findRelease(base);
   if (!release) {
     const others = Object.keys(releases).join(", ");
     throw new Problem(
@@ -62,28 +86,31 @@ export async function ensureBase(image: string): Promise<void> {
     );
   }
   if (Deno.uid() !== 0) throw new Problem(`${reason}; run this as root, which can make it`);
-  await makeBase(image, release);
+  await makeBase(image, release, target);
+  return image;
 }
 
 /** Throws a Problem if the image cannot be built on this base. */
-export async function requireFitBase(image: string): Promise<void> {
+export async function requireFitBase(image: string, target: Target): Promise<void> {
   const reasons: Record<number, string> = {
     10: "it has /sbin/my_init already: choose what that image was built on",
     11: "it has no apt-get: choose an image of Ubuntu or Debian",
     127: "it has no bash: choose an image of Ubuntu or Debian",
   };
   const script = "[[ ! -e /sbin/my_init ]] || exit 10; command -v apt-get || exit 11";
-  const { code, stderr } =
-    await $`docker run --rm --network none --entrypoint bash ${image} -c ${script}`
-      .stdout("null").stderr("piped").noThrow();
+  const flags = ["--rm", "--platform", platformOf(target), "--network", "none"];
+  const { code, stderr } = await $`docker run ${flags} --entrypoint bash ${image} -c ${script}`
+    .stdout("null").stderr("piped").noThrow();
   if (code === 0) return;
   const reason = reasons[code] ?? stderr.trim().split("\n").at(-1);
   throw new Problem(`cannot build on BASE_IMAGE=${image}: ${reason}`);
 }
 
-async function hasImage(image: string): Promise<boolean> {
-  const inspect = await $`docker image inspect ${image}`.quiet().noThrow();
-  return inspect.code === 0;
+/** Whether docker has the image for this platform: of all with one name it has only one. */
+async function hasImage(image: string, platform: string): Promise<boolean> {
+  const format = "{{.Os}}/{{.Architecture}}";
+  const inspect = await $`docker image inspect --format ${format} ${image}`.quiet().noThrow();
+  return inspect.code === 0 && inspect.stdout.trim() === platform;
 }
 
 /** Finds a release by its version (ubuntu:16.04) or its codename (ubuntu:xenial). */
@@ -93,43 +120,70 @@ function findRelease(image: string): Release | undefined {
 }
 
 /** Makes an image of the release from what the archive has today, even if docker has one already. */
-export async function makeBase(image: string, release: Release): Promise<void> {
+export async function makeBase(
+  image: string,
+  release: Release,
+  target: Target = thisMachine,
+): Promise<void> {
   await ensureProgram("debootstrap");
   await ensureProgram("gpgv");
   await ensureProgram(certificates, ["ca-certificates"]);
-  const { archive, components, keyring, script } = distributions[release.distribution];
-  const source = await secure(archive);
-  say(`Making ${image} by debootstrap from ${source}; this takes about two minutes ...`);
+  const { components, keyring, script } = distributions[release.distribution];
+  const source = await secure(archivesOf(release, target).archive);
+  if (!source) throw new Problem(await explainSilence(image, release, target));
+  const minutes = target === thisMachine ? "about two minutes" : "some minutes more";
+  say(`Making ${image} by debootstrap from ${source}; this takes ${minutes} ...`);
   await withFolder(async (folder) => {
     const root = join(folder, "root");
+    const main = components.filter((it) => it === "main" || it === "universe");
     await runQuietly({
       command: [
         ...["unshare", "--mount"], // What debootstrap mounts goes away with it, even if it is killed.
         "debootstrap",
+        `--arch=${targets[target].architecture}`,
         "--variant=minbase",
-        `--components=${components.filter((it) => it === "main" || it === "universe").join()}`,
+        "--exclude=ca-certificates", // An archive with HTTPS adds it: then two minutes go by under qemu, and as many for its update.
+        `--components=${main.join()}`,
         `--keyring=${await keyring(folder, source)}`,
         ...[release.codename, root, source, script],
       ],
       log: "debootstrap",
       failure: `cannot make ${image} from ${source}`,
     });
-    await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release));
-    await $`rm -f etc/resolv.conf etc/hostname`.cwd(root); // This machine's.
-    await prepareUpdate(root, release);
-    const pack = 'set -o pipefail; tar --numeric-owner -C "$0" -c . | docker import -';
-    await update(await $`bash -c ${pack} ${root}`.text(), image);
+    await Deno.writeTextFile(join(root, "etc/apt/sources.list"), sourcesList(release, target));
+    await update(root, release, target, image);
+    await pack(root, image, target);
   });
 }
 
-/** Writes the settings of apt to /update. They are used by update() only. */
-async function prepareUpdate(root: string, release: Release): Promise<void> {
+/** Which base could be made, since this one cannot. */
+async function explainSilence(image: string, release: Release, target: Target): Promise<string> {
+  const possible: string[] = [];
+  for (const [name, other] of Object.entries(releases)) {
+    if (await secure(archivesOf(other, target).archive)) possible.push(name);
+  }
+  const remedy = possible.length > 0
+    ? `set BASE_IMAGE to one that can be made here: ${possible.join(", ")}`
+    : "is the network there?";
+  return `cannot make ${image}: ${archivesOf(release, target).archive} does not answer; ${remedy}`;
+}
+
+/** Installs all updates since the release, apt's first, by settings of apt that are only in /update. */
+async function update(
+  root: string,
+  release: Release,
+  target: Target,
+  image: string,
+): Promise<void> {
   const folder = join(root, "update");
   await Deno.mkdir(folder);
   await Deno.copyFile(certificates, join(folder, "certificates.crt")); // The new system has none.
-  const { archive, security } = distributions[release.distribution];
-  const sources = { archive: await secure(archive), security: await secure(security) };
-  await Deno.writeTextFile(join(folder, "sources.list"), sourcesList(release, sources));
+  const { archive, security } = archivesOf(release, target);
+  const sources = {
+    archive: await secure(archive) ?? archive,
+    security: await secure(security) ?? security,
+  };
+  await Deno.writeTextFile(join(folder, "sources.list"), sourcesList(release, target, sources));
   await Deno.writeTextFile(
     join(folder, "apt.conf"),
     `Dir::Etc::SourceList "/update/sources.list";
@@ -137,10 +191,6 @@ async function prepareUpdate(root: string, release: Release): Promise<void> {
      Acquire::http::AllowRedirect "false"; // The oldest apt of a release trusts what a redirect contains, CVE-2019-3462.`,
   );
   await $`chmod -R a+rX ${folder}`; // apt reads them as a user of its own.
-}
-
-/** Installs all updates since the release, apt's first. The image stays one layer. */
-async function update(outdated: string, image: string): Promise<void> {
   const script = `
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d # Nothing is to be started.
     chmod +x /usr/sbin/policy-rc.d
@@ -149,33 +199,49 @@ async function update(outdated: string, image: string): Promise<void> {
     apt-get dist-upgrade --yes --no-install-recommends
     apt-get clean
     rm -rf /update /var/lib/apt/lists/* /var/cache/apt/*.bin`;
-  const container = `base-${crypto.randomUUID().slice(0, 8)}`;
-  const options = [
-    ...["--name", container],
-    ...["--network", "host"],
-    ...["--env", "DEBIAN_FRONTEND=noninteractive"],
-    ...["--env", "APT_CONFIG=/update/apt.conf"],
-  ];
-  try {
+  await runQuietly({
+    command: [
+      ...["unshare", "--mount", "--pid", "--fork", `--mount-proc=${join(root, "proc")}`],
+      ...["chroot", root, "env", "--unset=TMPDIR", "sh", "-ec", script],
+    ],
+    environment: { DEBIAN_FRONTEND: "noninteractive", APT_CONFIG: "/update/apt.conf" },
+    log: "debootstrap",
+    failure: `cannot bring ${image} up to date`,
+  });
+}
+
+/** Makes the image of what is in the folder, in one layer. `docker import` would not heed the platform. */
+async function pack(root: string, image: string, target: Target): Promise<void> {
+  await $`rm -f etc/resolv.conf etc/hostname`.cwd(root); // This machine's.
+  await withFolder(async (folder) => {
+    // Without the devices: docker makes them in each container.
+    await $`tar --numeric-owner --exclude=./dev/* -C ${root} -cf ${join(folder, "root.tar")} .`;
+    await Deno.writeTextFile(
+      join(folder, "Dockerfile"),
+      'FROM scratch\nADD root.tar /\nCMD ["/bin/bash"]\n',
+    );
     await runQuietly({
-      command: ["docker", "run", ...options, outdated, "sh", "-ec", script],
-      log: "debootstrap",
-      failure: `cannot bring ${image} up to date`,
+      command: ["docker", "build", "--platform", platformOf(target), "--tag", image, folder],
+      environment: { DOCKER_BUILDKIT: "0" },
+      log: "docker-build-base",
+      failure: `cannot make ${image}`,
     });
-    const flatten =
-      `set -o pipefail; docker export "$0" | docker import --change 'CMD ["/bin/bash"]' -`;
-    await $`docker tag ${await $`bash -c ${flatten} ${container}`.text()} ${image}`;
-  } finally {
-    await $`docker rm -f ${container}`.quiet().noThrow();
-    await $`docker rmi ${outdated}`.quiet().noThrow();
-  }
+  });
+}
+
+/** The addresses of the archive and of the security updates. */
+function archivesOf({ distribution }: Release, target: Target): Archives {
+  const isElsewhere = distribution === "ubuntu" && targets[target].architecture !== "amd64";
+  return isElsewhere ? { archive: ports, security: ports } : distributions[distribution].archives;
 }
 
 /** The sources of the release and its updates, for apt. */
-function sourcesList(
-  { distribution, codename }: Release,
-  { archive, security }: { archive: string; security: string } = distributions[distribution],
+export function sourcesList(
+  release: Release,
+  target: Target,
+  { archive, security } = archivesOf(release, target),
 ): string {
+  const { distribution, codename } = release;
   return [
     [archive, codename],
     [archive, `${codename}-updates`],
@@ -185,14 +251,18 @@ function sourcesList(
     .map((source) => `deb ${source}\n`).join("");
 }
 
-/** The same archive by HTTPS, if the server answers there; not all of Ubuntu's servers do. */
-async function secure(archive: string): Promise<string> {
+/** The same archive by HTTPS, if the server answers there (not all of Ubuntu's do); undefined if it does not answer at all. */
+async function secure(archive: string): Promise<string | undefined> {
   const url = archive.replace(/^http:/, "https:");
+  if ((await askFor(`${url}/`))?.ok) return url;
+  return await askFor(`${archive}/`) && archive;
+}
+
+async function askFor(url: string): Promise<Response | undefined> {
   try {
-    const { ok } = await fetch(`${url}/`, { method: "HEAD", signal: AbortSignal.timeout(10_000) });
-    return ok ? url : archive;
+    return await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(10_000) });
   } catch {
-    return archive;
+    return undefined;
   }
 }
 

@@ -1,10 +1,12 @@
 // Makes one base of each distribution, as a machine does whose docker has none and cannot pull it.
+import $ from "@david/dax";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { copy } from "@std/fs";
 import { join } from "@std/path";
 import { Derived, docker, uniqueName } from "../tests/support/container.ts";
-import { makeBase, releases } from "./base.ts";
+import { makeBase, releases, sourcesList } from "./base.ts";
 import { ensureProgram } from "../build/packages.ts";
+import type { Target } from "../build/permissions.ts";
 
 /** debootstrap with no script but these, which all others lead to: every release is younger than this one. */
 const scripts = ["gutsy", "sid"];
@@ -39,3 +41,31 @@ for (const base of ["ubuntu:24.04", "debian:12"]) {
     assertEquals((await inside("ls -d /update")).stdout, "", "the settings of the update are gone");
   });
 }
+
+Deno.test("a base for ARM gets its packages from the archive that has them", () => {
+  const [amd64, arm64]: Target[] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+  const addresses = (base: string, target: Target) => [
+    ...new Set(sourcesList(releases[base], target).match(/http\S+/g)),
+  ];
+  const ubuntu = "http://archive.ubuntu.com/ubuntu", debian = "http://deb.debian.org/debian";
+  assertEquals(addresses("ubuntu:16.04", amd64), [ubuntu, "http://security.ubuntu.com/ubuntu"]);
+  assertEquals(addresses("ubuntu:16.04", arm64), ["http://ports.ubuntu.com/ubuntu-ports"]);
+  for (const target of [amd64, arm64]) {
+    assertEquals(addresses("debian:12", target), [debian, `${debian}-security`]);
+  }
+});
+
+Deno.test("a base whose archive does not answer is one line, which says what can be made instead", async () => {
+  const nobody = "http://127.0.0.1:9"; // No server listens there.
+  const script = `import { makeBase, releases } from "${import.meta.resolve("./base.ts")}";
+    await makeBase("some/base", releases["ubuntu:16.04"]).catch((it) => console.log(it.message));`;
+  const make = (environment: Record<string, string>) =>
+    $`${Deno.execPath()} eval ${script}`.cwd(import.meta.dirname!)
+      .env({ HTTP_PROXY: nobody, HTTPS_PROXY: nobody, ...environment }).text();
+  const start = "cannot make some/base: http://archive.ubuntu.com/ubuntu does not answer; ";
+  assertEquals(await make({}), `${start}is the network there?`);
+  assertEquals(
+    await make({ NO_PROXY: "deb.debian.org" }),
+    `${start}set BASE_IMAGE to one that can be made here: debian:12`,
+  );
+});

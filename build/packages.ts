@@ -15,15 +15,33 @@ export async function ensureProgram(program: string, packages = [program]): Prom
     throw new Problem(`${program} is missing, and so is apt-get: ${byHand}`);
   }
   say(`Installing ${packages.join(", ")}, since ${program} is missing ...`);
-  const step = {
+  const failure = `${program} is missing and cannot be installed`;
+  await apt(["update"], failure);
+  await apt(["install", "--yes", "--no-install-recommends", ...packages], failure);
+}
+
+/** The folder with the files of a package, which is not installed: so nothing of it is started or set up. */
+export async function extractPackage(name: string): Promise<string> {
+  const folder = join(cacheFolder, name);
+  if (await exists(folder)) return folder;
+  await withFolder(async (work) => {
+    const failure = `cannot get the package ${name}`;
+    await apt(["update"], failure);
+    await apt(["download", name], failure, work);
+    await $`sh -c ${'dpkg-deb -x "$0"/*.deb "$0/files"'} ${work}`;
+    await Deno.rename(join(work, "files"), folder);
+  });
+  return folder;
+}
+
+async function apt(words: string[], failure: string, folder = projectFolder): Promise<void> {
+  await runQuietly({
+    // Tests that run at the same time install one after the other.
+    command: ["flock", "/var/lib/apt", "env", "-C", folder, "apt-get", ...words],
     log: "apt-get",
     environment: { DEBIAN_FRONTEND: "noninteractive" },
-    failure: `${program} is missing and cannot be installed`,
-  };
-  const apt = ["flock", "/var/lib/apt", "apt-get"]; // Tests that run at the same time install one after the other.
-  await runQuietly({ command: [...apt, "update"], ...step });
-  const flags = ["--yes", "--no-install-recommends"];
-  await runQuietly({ command: [...apt, "install", ...flags, ...packages], ...step });
+    failure,
+  });
 }
 
 /**

@@ -6,10 +6,12 @@ export const targets = {
   "x86_64-unknown-linux-gnu": {
     machine: "x86_64",
     architecture: "amd64", // Docker's name for it.
+    owner: "amd64", // Whose images on Docker Hub are for it alone.
   },
   "aarch64-unknown-linux-gnu": {
     machine: "aarch64",
     architecture: "arm64",
+    owner: "arm64v8",
   },
 } as const;
 

@@ -10,6 +10,7 @@ import { readDenort } from "./denort.ts";
 import { permissions, programs, type Target, targets } from "./permissions.ts";
 import { addNativeCode } from "../native/elf.ts";
 import { writeManual } from "./manual.ts";
+import { thisMachine } from "./platform.ts";
 import {
   Problem,
   projectFolder,
@@ -21,8 +22,6 @@ import {
 } from "./project.ts";
 
 export const version: string = config.version;
-
-export const thisMachine = Deno.build.target as Target;
 
 const usage = `Usage: deno task build [--target TARGET]
 
@@ -70,6 +69,7 @@ if (import.meta.main) {
 
 /** Brings the programs up to date; says nothing and changes nothing if they are. */
 export async function build(target: Target = thisMachine): Promise<void> {
+  Deno.umask(0o022); // The image has the modes of dist/.
   const outputs = join(projectFolder, "dist", targets[target].architecture);
   const denort = addNativeCode(await readDenort(target));
   const denortHash = await sha256(denort);

@@ -22,6 +22,11 @@ const kinds = {
   },
 };
 
+/** A reference as a part of a name or tag: ubuntu-16.04 for ubuntu:16.04. */
+export function asWord(reference: string): string {
+  return reference.replaceAll(/[^\w.]+/g, "-");
+}
+
 /** Throws a Problem unless docker accepts the value of a variable. */
 export function requireReference(
   kind: keyof typeof kinds,

@@ -8,9 +8,9 @@ import { join } from "@std/path";
 import { readPin } from "./denort.ts";
 import { ensurePythonPackages } from "./packages.ts";
 import { programs, type Target, targets } from "./permissions.ts";
-import { thisMachine, version } from "./programs.ts";
+import { version } from "./programs.ts";
 import { projectFolder, readCommandLine, runTool, sha256, withFolder } from "./project.ts";
-import { buildImage } from "./image.ts";
+import { buildImage, wantedTarget } from "./image.ts";
 
 const programsReference = `pkg:generic/baseimage-programs@${version}`;
 
@@ -18,7 +18,8 @@ const usage = `Usage: deno task sbom
 
 Prints what the image that \`make build\` makes consists of (SBOM), as CycloneDX has it:
 the packages, the two programs, Deno, and what they are built with. The image is built
-if it is not up to date; NAME, VERSION and BASE_IMAGE name it, as for \`make build\`.
+if it is not up to date; NAME, VERSION, BASE_IMAGE and PLATFORM name it, as for
+\`make build\`.
 
   -h, --help  show this text
 `;
@@ -26,7 +27,7 @@ if it is not up to date; NAME, VERSION and BASE_IMAGE name it, as for \`make bui
 if (import.meta.main) {
   await runTool(async () => {
     readCommandLine(usage, {});
-    console.log(JSON.stringify(await listImage(await buildImage(), thisMachine), null, 2));
+    console.log(JSON.stringify(await listImage(await buildImage(), wantedTarget()), null, 2));
   });
 }
 
@@ -49,7 +50,7 @@ export interface Bom {
 
 /** The SBOM of an image that docker has. */
 export async function listImage(image: string, target: Target): Promise<Bom> {
-  const tool = await ensurePythonPackages("debsbom", "build/requirements.txt");
+  const tool = await ensureDebsbom();
   const bom: Bom = await withFolder(async (folder) => {
     const archive = join(folder, "root.tar");
     const container = (await $`docker create ${image}`.text()).trim();
@@ -64,7 +65,10 @@ export async function listImage(image: string, target: Target): Promise<Bom> {
     const output = await $`python3 ${tool}/bin/debsbom generate ${flags} ${distribution} \
       --distro-name ${image} --root ${archive} --out -`
       .env({ PYTHONPATH: tool }).stdout("piped").stderr("null");
-    return output.stdoutJson;
+    const listed = output.stdout // In these places debsbom calls every distribution's packages Debian's.
+      .replaceAll('"pkg:deb/debian/', `"pkg:deb/${distribution}/`)
+      .replaceAll('"group": "debian"', `"group": "${distribution}"`);
+    return JSON.parse(listed);
   });
   bom.metadata.component = { ...bom.metadata.component, type: "container" };
   const ours = await listPrograms(target);
@@ -123,4 +127,9 @@ async function listPrograms(target: Target): Promise<Pick<Bom, "components" | "d
     components,
     dependencies: [{ ref: programsReference, dependsOn: [deno] }, { ref: deno, dependsOn: [v8] }],
   };
+}
+
+/** The folder that debsbom is installed in. */
+export function ensureDebsbom(): Promise<string> {
+  return ensurePythonPackages("debsbom", "build/requirements.txt");
 }

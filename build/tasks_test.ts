@@ -10,6 +10,7 @@ const tools = [
   "tests/run.ts",
   "build/run.ts",
   "build/sbom.ts",
+  "build/release.ts",
   "bench/bench.ts",
 ];
 
@@ -39,7 +40,7 @@ for (const tool of tools) {
   });
 }
 
-for (const tool of ["build/programs.ts", "build/image.ts", "bench/bench.ts"]) {
+for (const tool of ["build/programs.ts", "build/image.ts", "build/release.ts", "bench/bench.ts"]) {
   Deno.test(`${tool} refuses a word, since it takes none`, async () => {
     assertEquals(
       await run(tool, "x86_64"),

@@ -11,7 +11,8 @@ find_in() {
 
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
-rm -f /var/cache/ldconfig/aux-cache # Another one each time; ldconfig makes it again.
+rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- # As they were before the last change.
+rm -f /var/cache/ldconfig/aux-cache /etc/init.d/.depend.* # Others each time; ldconfig and insserv make them again.
 find_in /tmp -mindepth 1 -delete
 find_in /var/tmp -mindepth 1 -delete
 find_in /var/log -type f \( -name '*.gz' -o -name '*.old' -o -name '*.[0-9]' \) -delete

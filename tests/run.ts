@@ -4,8 +4,10 @@
 import $ from "@david/dax";
 import { exists, walk } from "@std/fs";
 import { join, relative } from "@std/path";
-import { buildImage } from "../build/image.ts";
+import { buildImage, nameOn } from "../build/image.ts";
 import { ensureProgram } from "../build/packages.ts";
+import type { Target } from "../build/permissions.ts";
+import { thisMachine } from "../build/platform.ts";
 import {
   Problem,
   projectFolder,
@@ -28,14 +30,21 @@ const jobs = 2; // How many test files run at the same time.
 
 const oldest = "ubuntu:16.04";
 
-/** Which tests are run on which base: all of them on the oldest. */
+/** Which tests are run on which base, for which machine: all of them on the oldest. */
 const smoke = ["tests/image/smoke_test.ts"];
-const bases: Record<string, string[]> = {
-  [oldest]: [""],
-  "ubuntu:24.04": ["tests/original_readme/", "tests/repository/readme_test.ts", ...smoke],
-  "ubuntu:22.04": smoke,
-  "debian:12": smoke,
-};
+const bases: { base: string; target?: Target; tests: string[] }[] = [
+  { base: oldest, tests: [""] },
+  {
+    base: "ubuntu:24.04",
+    tests: ["tests/original_readme/", "tests/repository/readme_test.ts", ...smoke],
+  },
+  { base: "ubuntu:22.04", tests: smoke },
+  { base: "debian:12", tests: smoke },
+  { base: "debian:12", target: "aarch64-unknown-linux-gnu", tests: smoke },
+];
+
+/** Where qemu emulates the machine all takes longer, and so may what the tests wait for. */
+const patience = 10;
 
 /** Not run a second time: tests that compare all variables, and those that set MY_INIT_SLEEP themselves. */
 const awake = ["environment", "dumps", "sleep"].map((it) => `tests/process/${it}_test.ts`);
@@ -63,11 +72,13 @@ async function runEverything(): Promise<Counts[]> {
   await ensureProgram("shellcheck");
   const results = [await runChecks()];
   const files = await findTests();
-  for (const [base, wanted] of Object.entries(bases)) {
-    const chosen = files.filter((it) => wanted.some((start) => it.startsWith(start)));
-    const name = base === oldest ? "baseimage" : `baseimage-${base.replace(":", "-")}`;
+  for (const { base, target = thisMachine, tests } of bases) {
+    const chosen = files.filter((it) => tests.some((start) => it.startsWith(start)));
     try {
-      results.push(await runTests(chosen, await buildImage(name, base)));
+      const variables: Record<string, string> = target === thisMachine
+        ? {}
+        : { PATIENCE: String(patience) };
+      results.push(await runTests(chosen, await buildImage(nameOn(base), base, target), variables));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       console.error(`error: ${error.message}`); // The other bases are tested anyway.
@@ -76,7 +87,7 @@ async function runEverything(): Promise<Counts[]> {
   }
   const asleep = files.filter((it) => it.startsWith("tests/process/") && !awake.includes(it));
   say("Once more, with a PID 1 that sleeps whenever it waits:");
-  results.push(await runTests(asleep, "baseimage", { MY_INIT_SLEEP: "0.001" }));
+  results.push(await runTests(asleep, nameOn(oldest), { MY_INIT_SLEEP: "0.001" }));
   return results;
 }
 

@@ -3,7 +3,7 @@ import $ from "@david/dax";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { parseAll } from "@std/yaml";
-import { Ajv2020 } from "ajv";
+import { Ajv2020 } from "ajv/2020";
 import { ensurePythonPackages } from "../../build/packages.ts";
 import { projectFolder } from "../../build/project.ts";
 import { Derived, image, uniqueName } from "../support/container.ts";

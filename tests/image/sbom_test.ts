@@ -2,8 +2,9 @@
 import $ from "@david/dax";
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { Ajv } from "ajv";
 import { projectFolder } from "../../build/project.ts";
-import { type Bom } from "../../build/sbom.ts";
+import { type Bom, ensureDebsbom } from "../../build/sbom.ts";
 import vex from "../../docs/vex.json" with { type: "json" };
 import { image, runContainer } from "../support/container.ts";
 
@@ -18,6 +19,24 @@ Deno.test("the SBOM has each package that dpkg has in the image, with its versio
   const packages = components.filter(({ purl }) => !purl?.endsWith("arch=source"));
   const listed = new Set(packages.map(({ name, version }) => `${name} ${version}`));
   assertEquals(stdout.trim().split("\n").filter((it) => !listed.has(it)), []);
+});
+
+Deno.test("the SBOM calls each package of the distribution by one name", () => {
+  const packages = components.filter(({ purl }) => purl?.startsWith("pkg:deb/"));
+  assert(packages.length > 0);
+  for (const { purl, ...it } of packages) assertEquals(it["bom-ref"], purl);
+});
+
+Deno.test("the SBOM is what the schema of CycloneDX allows", async () => {
+  const folder = join(await ensureDebsbom(), "cyclonedx/schema/_res");
+  const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+  for (const name of ["spdx", "jsf-0.82", "bom-1.6"]) {
+    const file = `${name}.SNAPSHOT.schema.json`;
+    const schema = JSON.parse(await Deno.readTextFile(join(folder, file)));
+    ajv.addSchema(schema, `http://cyclonedx.org/schema/${file}`);
+  }
+  ajv.validate("http://cyclonedx.org/schema/bom-1.6.SNAPSHOT.schema.json", JSON.parse(printed));
+  assertEquals(ajv.errors, null);
 });
 
 Deno.test("the SBOM has the programs and Deno by the checksums that they have", async () => {

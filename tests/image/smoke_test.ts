@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { derive, startContainer } from "../support/container.ts";
-import { until } from "../support/until.ts";
+import { derive, runContainer, startContainer } from "../support/container.ts";
+import { patience, until } from "../support/until.ts";
 
 // The only test that is run on every base; see tests/run.ts.
 Deno.test("on this base everything works that the image is for", async (test) => {
@@ -12,6 +12,7 @@ Deno.test("on this base everything works that the image is for", async (test) =>
     COPY memcached.sh /etc/service/memcached/run
     COPY name.sh /etc/my_init.d/name.sh
     RUN echo '@reboot root echo "job of $MY_NAME"' >/etc/cron.d/job
+    ENV SHUTDOWN_TIMEOUT=${9 * patience}
   `,
     {
       "memcached.sh": "#!/bin/sh\nexec /sbin/setuser memcache /usr/bin/memcached\n",
@@ -48,10 +49,18 @@ Deno.test("on this base everything works that the image is for", async (test) =>
       (await container.sh("zcat -f /var/log/syslog*")).includes("job of Apachai Hopachai");
     await until(hasRun);
   });
+  await test.step("PID 1 sleeps", async () => {
+    const note = "/proc/1/fd/250"; // What it needs when it wakes; see supervisor/asleep.ts.
+    await until(async () => (await container.exec("test", "-e", note)).status === 0);
+  });
   await test.step("it stops in order", async () => {
     assertEquals(await container.stop(), 0);
     const { stderr } = await container.logs();
     assertMatch(stderr, /Running \/etc\/my_init.post_shutdown.d\/10_syslog-ng.shutdown/);
     assertEquals(stderr.match(/in time|failed|cannot/i), null, stderr);
+  });
+  await test.step("a command runs as another user, and its status is the container's", async () => {
+    const command = ["my_init", "--", "setuser", "memcache", "sh", "-c", "[ $(id -un) = root ]"];
+    assertEquals((await runContainer(command, { from: image.name })).status, 1);
   });
 });

@@ -1,6 +1,7 @@
 // README.md itself
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { version } from "../../build/programs.ts";
 import { derive, image, runContainer, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
@@ -16,7 +17,7 @@ function blocks(language: string): string[] {
 
 Deno.test("what README.md tells to write into a Dockerfile makes the image that it promises", async () => {
   const [from, ...lines] = blocks("Dockerfile").join("").split("\n");
-  assertEquals(from, "FROM baseimage:1.0.0");
+  assertEquals(from, `FROM baseimage:${version}`);
   const [service] = blocks("sh");
   await using built = await derive(lines.join("\n"), {
     "memcached.sh": service,
@@ -63,7 +64,7 @@ Deno.test("my_init --check says what README.md shows", async () => {
 const commands = [...text.matchAll(/^ {4}(docker run .*)$/gm)].map(([, command]) => command);
 for (const command of commands) {
   Deno.test(`README.md: ${command}`, async () => {
-    const line = command.replace(" baseimage ", ` ${image} `);
+    const line = command.replace(/ (REGISTRY\/)?baseimage /, ` ${image} `);
     if (!command.includes(" -it ")) return assertEquals((await typed(line)).status, 0);
     await using terminal = new Terminal(line);
     await terminal.shows("# ");

@@ -7,7 +7,7 @@ import $ from "@david/dax";
 import { join } from "@std/path";
 import { quote } from "./namespace.ts";
 import { Terminal } from "./terminal.ts";
-import { until } from "./until.ts";
+import { patience, until } from "./until.ts";
 
 export const image = Deno.env.get("IMAGE") || "baseimage";
 
@@ -89,7 +89,7 @@ export class Container implements AsyncDisposable {
   /** Stops it by `docker stop`, and fails if docker had to kill it. Returns its status. */
   async stop(graceSeconds = 10): Promise<number> {
     const since = `${Date.now() / 1000}`;
-    await must(["stop", "-t", `${graceSeconds}`, this.name]);
+    await must(["stop", "-t", `${graceSeconds * patience}`, this.name]);
     const filters = ["--filter", `container=${this.name}`, "--filter", "event=kill"];
     const format = ["--format", "{{.Actor.Attributes.signal}}"];
     const until = ["--until", `${Date.now() / 1000}`];
@@ -176,14 +176,16 @@ export class Derived implements AsyncDisposable {
  *
  * @param dockerfile without its FROM
  * @param files what COPY finds; one that begins with `#!` can be executed
+ * @param from the image, if it is not the one that is tested
  */
 export async function derive(
   dockerfile: string,
   files: Record<string, string> = {},
+  from = image,
 ): Promise<Derived> {
   const folder = await Deno.makeTempDir({ prefix: "derived-" });
   try {
-    await Deno.writeTextFile(join(folder, "Dockerfile"), `FROM ${image}\n${dockerfile}\n`);
+    await Deno.writeTextFile(join(folder, "Dockerfile"), `FROM ${from}\n${dockerfile}\n`);
     for (const [name, text] of Object.entries(files)) {
       const mode = text.startsWith("#!") ? 0o755 : 0o644;
       await Deno.writeTextFile(join(folder, name), text, { mode });

@@ -1,14 +1,19 @@
+/** How many times as long everything may take: PATIENCE is set where qemu emulates the machine. */
+export const patience = Number(Deno.env.get("PATIENCE") || 1);
+
 /** Calls a function again and again until it returns neither false nor undefined; fails at the deadline. */
 export async function until<T>(
   condition: () => T | Promise<T>,
   seconds = 10,
   explain: () => string = () => String(condition),
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + seconds * 1000;
+  const deadline = performance.now() + seconds * patience * 1000;
   for (;;) {
     const answer = await condition();
     if (answer) return answer as NonNullable<T>;
-    if (performance.now() > deadline) throw new Error(`Not within ${seconds} s: ${explain()}`);
+    if (performance.now() > deadline) {
+      throw new Error(`Not within ${seconds * patience} s: ${explain()}`);
+    }
     await pause(10);
   }
 }
