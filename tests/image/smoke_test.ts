@@ -49,9 +49,13 @@ Deno.test("on this base everything works that the image is for", async (test) =>
       (await container.sh("zcat -f /var/log/syslog*")).includes("job of Apachai Hopachai");
     await until(hasRun);
   });
-  await test.step("PID 1 sleeps", async () => {
-    const note = "/proc/1/fd/250"; // What it needs when it wakes; see supervisor/asleep.ts.
-    await until(async () => (await container.exec("test", "-e", note)).status === 0);
+  await test.step({
+    name: "PID 1 sleeps",
+    ignore: patience > 1, // Under qemu it stays awake.
+    fn: async () => {
+      const note = "/proc/1/fd/250"; // What it needs when it wakes; see supervisor/asleep.ts.
+      await until(async () => (await container.exec("test", "-e", note)).status === 0);
+    },
   });
   await test.step("it stops in order", async () => {
     assertEquals(await container.stop(), 0);
