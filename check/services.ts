@@ -52,7 +52,7 @@ const SETTINGS: Readonly<
 };
 
 /** The files that have their meaning by existing. */
-const MARKS = ["critical", "down", "stop_last"];
+const MARKS = ["critical", "down", "stop_last", "owns_descendants"];
 
 /** The scripts besides `run`. */
 const SCRIPTS_BESIDE = ["finish", "check", "finish.own"];

@@ -52,7 +52,7 @@ const ROOM = STREAMS + 2n * STREAM;
  * Executes another program with a relay for its lines, if this process was started for that.
  *
  * As `relay NAME FILE ARGV0 [ARGUMENT]...` my_init starts it; as `runsv SERVICE` runsvdir does, which finds it in the PATH
- * before runit's own.
+ * before runit's own. That one also makes runsv the parent of what a service with a file owns_descendants leaves behind.
  */
 export function relay(stack: bigint): void {
   const count = load8(stack), name = load8(stack + 16n), environment = environmentOf(stack);
@@ -60,7 +60,9 @@ export function relay(stack: bigint): void {
   const called = baseName(load8(stack + 8n));
   if (isText(called, text("runsv"))) {
     const file = findRunsv(environment);
-    if (!hasLog(name)) addRelay(stack, called, name, environment);
+    if (typeOfFile(name, text("/log")) !== S_IFDIR) addRelay(stack, called, name, environment);
+    // Not before the relay has become an orphan: that is PID 1's.
+    if (typeOfFile(name, text("/owns_descendants")) !== 0n) adoptOrphans();
     execute(file === 0n ? called : file, stack + 8n, environment);
   }
   if (isText(called, text("relay")) && count >= 4n) {
@@ -80,13 +82,19 @@ function findRunsv(environment: bigint): bigint {
   return findProgram(text("runsv"), rest);
 }
 
-/** Whether a service has a log of its own. */
-function hasLog(service: bigint): boolean {
+/** The type of a file in the directory of a service; 0 when there is none. */
+function typeOfFile(service: bigint, file: bigint): bigint {
   const room = allocate(length(service) + 256n);
-  if (room === 0n) return true;
+  if (room === 0n) return 0n;
   const path = room + 200n;
-  store1(copyText(copyText(path, service), text("/log")), 0n);
-  return typeOf(path, room) === S_IFDIR;
+  store1(copyText(copyText(path, service), file), 0n);
+  return typeOf(path, room);
+}
+
+/** The orphans among this process's descendants become its children, also when it has executed runsv, which reaps them. */
+function adoptOrphans(): void {
+  const PR_SET_CHILD_SUBREAPER = 36n;
+  syscall("prctl", PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
 }
 
 /** Connects standard output and error to a relay. If that is impossible nothing changes. */

@@ -234,6 +234,30 @@ Deno.test("a service with a log of its own gets no relay, nor does a program und
   assertEquals([forks, executed], [0, 1]);
 });
 
+Deno.test("runsv becomes the parent of what a service with owns_descendants leaves behind, but not of the relay", () => {
+  const adopts = (...files: string[]) => {
+    const order: string[] = [];
+    const kernel: Kernel = {
+      ...executing(() => order.push("runsv"), ...files),
+      clone: () => (order.push("relay"), 20n),
+      waitid: () => 0n,
+      fchmod: () => 0n,
+      prctl: (option, value) => (order.push(`prctl ${option} ${value}`), 0n),
+    };
+    const environment = ["PATH=/usr/lib/baseimage/relay:/usr/bin", "SERVICE_LOGS=json"];
+    simulate({ words: ["runsv", "web"], environment, chunks: [[], []], kernel });
+    return order;
+  };
+  const PR_SET_CHILD_SUBREAPER = 36;
+  assertEquals(adopts("web/owns_descendants"), [
+    "relay",
+    `prctl ${PR_SET_CHILD_SUBREAPER} 1`,
+    "runsv",
+  ]);
+  assertEquals(adopts("web/log", "web/owns_descendants").length, 2);
+  assertEquals(adopts(), ["relay", "runsv"]);
+});
+
 Deno.test("where no relay can be made the program runs all the same", () => {
   for (const call of ["pipe2", "clone"] as const) {
     let executed = 0;

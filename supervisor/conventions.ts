@@ -15,7 +15,7 @@ export const SERVICES = "/etc/service";
 /** The name of the process that puts names before lines. */
 export const RELAY = "my_init relay";
 
-/** Where runsvdir finds the `runsv` that starts a relay first. */
+/** Where runsvdir finds the `runsv` that starts a relay first, and makes runsv the parent of its service's orphans. */
 export const RELAYS = "/usr/lib/baseimage/relay";
 
 /** What `report_end` sends when a service has ended, and `healthy` when a service is to end the container. */

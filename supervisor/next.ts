@@ -220,7 +220,7 @@ function endServices(run: Run, time: Time): Action | undefined {
   const running = withFate("running").filter((runsv) => !isNeeded(runsv));
   if (running.length > 0) return terminate(pidsOf(running));
   const late = withFate("late");
-  if (late.length > 0) return killServices(listed.processes, late);
+  if (late.length > 0) return killServices(listed.processes, late, plans);
   const waiting = withFate("waiting");
   const leftBehind = orphansOf(waiting, listed.processes, run);
   if (leftBehind.length > 0) return terminate(pidsOf(leftBehind));
@@ -286,11 +286,18 @@ function orphansOf(
 
 /**
  * Kills services and their runsv, but neither their logs, which read to the end, nor what else they have started, such
- * as the server behind a wrapper that ignores SIGTERM: that is terminated with the remaining processes.
+ * as the server behind a wrapper that ignores SIGTERM: that is terminated with the remaining processes. But what is
+ * left behind by one that owns it was terminated by its `finish`.
  */
-function killServices(processes: readonly ProcessInfo[], late: readonly ProcessInfo[]): Action {
+function killServices(
+  processes: readonly ProcessInfo[],
+  late: readonly ProcessInfo[],
+  plans: Plans,
+): Action {
+  const isItsOwn = (pid: number, { name, finishing, service, log }: ProcessInfo) =>
+    plans[name]?.ownsDescendants && finishing ? pid !== log : pid === service;
   const running = processes.filter(({ pid, parent }) =>
-    late.some((runsv) => runsv.pid === parent && runsv.service === pid)
+    late.some((runsv) => runsv.pid === parent && isItsOwn(pid, runsv))
   );
   return {
     ...signal("kill", pidsOf([...late, ...running]), [SIGNALS.SIGKILL]),

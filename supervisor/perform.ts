@@ -269,10 +269,13 @@ function withRelay(program: Program, name: ByteString, environment: Environment)
 }
 
 /** Scripts get their stage, and the main command if there is one. */
-function environmentFor(purpose: Purpose, { environment, options: { command } }: Run): Environment {
+function environmentFor(purpose: Purpose, run: Run): Environment {
+  const { environment, options: { command }, services } = run;
   if (purpose.kind === "runit" || purpose.kind === "check") {
     const own = forServices(environment, dockersHome()), path = get(own, "PATH");
-    const hasOurs = purpose.kind === "runit" && hasRelays(environment) && path !== undefined;
+    const plans = Object.values(services?.plans ?? {});
+    const needsOurs = hasRelays(environment) || plans.some((plan) => plan.ownsDescendants);
+    const hasOurs = purpose.kind === "runit" && needsOurs && path !== undefined;
     return hasOurs ? withVariables(own, [["PATH", `${RELAYS}:${path}`]]) : own;
   }
   if (purpose.kind !== "script") return environment;

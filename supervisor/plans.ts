@@ -14,6 +14,8 @@ export interface Plan {
   giveUp?: { ends: number; seconds: number };
   /** Whether something is to be done when its check fails again and again; `healthy` counts. */
   unhealthy: boolean;
+  /** Whether what it has started and left behind is ended when it is. */
+  ownsDescendants: boolean;
   /** Whether somebody wants it down: then it is not started by itself. */
   down: boolean;
 }
@@ -85,8 +87,9 @@ export function decides({ backoff, giveUp }: Pick<Plan, "backoff" | "giveUp">): 
 
 /** Whether a service asks something of us, or is needed. */
 export function isManaged(name: ByteString, plans: Plans): boolean {
-  const { needs, unhealthy, readyBy } = plans[name];
-  return needs.length > 0 || decides(plans[name]) || unhealthy || readyBy === "notification" ||
+  const { needs, unhealthy, readyBy, ownsDescendants } = plans[name];
+  return needs.length > 0 || decides(plans[name]) || unhealthy || ownsDescendants ||
+    readyBy === "notification" ||
     whoNeeds(name, plans).length > 0;
 }
 

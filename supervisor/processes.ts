@@ -28,6 +28,10 @@ export interface ProcessInfo {
   ours?: boolean;
   /** Of a runsv: the process of its service, or that service's `finish`; 0 when both have ended. */
   service?: number;
+  /** Of a runsv: whether its service has ended, and that is its `finish`. */
+  finishing?: boolean;
+  /** Of a runsv: the process of its service's log; absent when there is none. */
+  log?: number;
 }
 
 /**
@@ -96,15 +100,18 @@ function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
   const name = program === "runsv" && words.length === 3 || program === "runsvdir"
     ? printable(words.at(-2) ?? "")
     : known.name;
-  const service = program === "runsv" && ours ? serviceOf(pid) : undefined;
-  return [{ ...known, name, ours, service }];
+  return [{ ...known, name, ours, ...(program === "runsv" && ours && supervisedBy(pid)) }];
 }
 
-/** The process that a runsv supervises. A runsv's working directory is its service's; the files in it may be anything. */
-function serviceOf(pid: number): number | undefined {
-  const status = (file: string) =>
-    read(() => readRegularFile(`/proc/${pid}/cwd/supervise/${file}`, 32));
-  return status("stat") === "down\n" ? 0 : Number(status("pid")) || undefined;
+/** The processes that a runsv supervises. Its working directory is its service's; the files in it may be anything. */
+function supervisedBy(pid: number): Partial<ProcessInfo> {
+  const status = (file: string) => read(() => readRegularFile(`/proc/${pid}/cwd/${file}`, 32));
+  const state = status("supervise/stat");
+  return {
+    service: state === "down\n" ? 0 : Number(status("supervise/pid")) || undefined,
+    finishing: state.startsWith("finish"),
+    log: Number(status("log/supervise/pid")) || undefined,
+  };
 }
 
 /** Reads a file of a process; an empty text when it has ended meanwhile. */

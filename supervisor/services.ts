@@ -27,7 +27,7 @@ import {
   type Plan,
   type Plans,
 } from "./plans.ts";
-import { parseSeconds } from "./timeouts.ts";
+import { parseSeconds, readTimeouts } from "./timeouts.ts";
 import { makePrivateDirectory, PLACES } from "./private_directory.ts";
 import { readSwitches, type Switch } from "./switches.ts";
 
@@ -66,6 +66,9 @@ const WAITS = "my_init starts this service when what it needs is ready.\n";
 
 /** Tells `report_end` that a service is not started again before my_init says so. */
 const HELD = "supervise/held";
+
+/** Tells `report_end` to end what the service has left behind, and within how many hundredths of a second. */
+const LEFT_BEHIND = "supervise/left_behind";
 
 /** The file in a service's directory that has its own timeout. */
 const TIMEOUT_FILE = "KILL_PROCESS_TIMEOUT";
@@ -131,6 +134,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     makeOld(directory); // runsvdir waits until a directory is a second old.
     warnings.push(`Cannot write below ${SERVICES}: running ${moved.join(", ")} from ${directory}`);
   }
+  const { timeouts: { process } } = readTimeouts(environment, timeouts);
   for (const name of names) {
     const place = `${directory}/${name}`;
     if (has(name, "down") && waits(place)) attempt(() => unlink(`${place}/down`), warnings);
@@ -138,7 +142,9 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     if (reporting.includes(name) || has(name, "finish") && reportsEnd(place)) {
       attempt(() => reportEnd(place), warnings);
     }
-    if (plans[name]) attempt(() => prepare(plans[name], place), warnings);
+    if (plans[name]) {
+      attempt(() => prepare(plans[name], place, timeouts[name] ?? process), warnings);
+    }
   }
   return { directory, lock: moveTo?.lock, timeouts, critical, last, plans, warnings };
 }
@@ -195,6 +201,7 @@ function readPlans(
         "it must hold a number and a time, such as 5 in 60",
       ),
       unhealthy: has(name, "unhealthy"),
+      ownsDescendants: has(name, "owns_descendants"),
       down: switches[name] ? !switches[name].on : has(name, "down") && !waits(own),
     };
   };
@@ -210,7 +217,7 @@ function waits(service: ByteString): boolean {
 }
 
 /** Makes a service wait for what it needs, and clears what is left of an earlier start. */
-function prepare(plan: Plan, place: ByteString): void {
+function prepare(plan: Plan, place: ByteString, timeoutSeconds: number): void {
   for (const file of ["told", "notified", "failures", "crashes"]) {
     unlink(`${place}/supervise/${file}`);
   }
@@ -218,13 +225,19 @@ function prepare(plan: Plan, place: ByteString): void {
     createFile(`${place}/down`, WAITS, { mode: 0o644, uid: 0, gid: 0 });
   }
   if (plan.readyBy === "notification") standIn(place, "run", NOTIFYING);
-  if (decides(plan)) {
-    if (!isDirectory(`${place}/supervise`)) makeDirectory(`${place}/supervise`, 0o700);
-    createFile(`${place}/${HELD}`, "", { mode: 0o600, uid: 0, gid: 0 });
+  if (decides(plan)) writeForEnd(place, HELD, "");
+  if (plan.ownsDescendants) {
+    writeForEnd(place, LEFT_BEHIND, `${Math.ceil(timeoutSeconds * 100)}\n`);
   }
   if (notesTerm(place, plan)) return;
   if (!isDirectory(`${place}/control`)) makeDirectory(`${place}/control`);
   makeLink(TOLD, `${place}/control/t`);
+}
+
+/** Writes a file for `report_end`. */
+function writeForEnd(place: ByteString, file: ByteString, content: ByteString): void {
+  if (!isDirectory(`${place}/supervise`)) makeDirectory(`${place}/supervise`, 0o700);
+  createFile(`${place}/${file}`, content, { mode: 0o600, uid: 0, gid: 0 });
 }
 
 /** Whether nothing is to be done so that `report_end` can tell an end that was ordered from a crash. */
@@ -285,8 +298,7 @@ function readTimeout(service: ByteString): number {
 
 /** Makes a service report its end. */
 function reportEnd(service: ByteString): void {
-  unlink(`${service}/supervise/ended`);
-  unlink(`${service}/${HELD}`);
+  for (const file of ["supervise/ended", HELD, LEFT_BEHIND]) unlink(`${service}/${file}`);
   standIn(service, "finish", FINISH);
 }
 

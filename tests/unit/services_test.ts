@@ -171,6 +171,22 @@ Deno.test("a service that ignores SIGTERM leaves time to end to the one that it 
   assert(term > 0 && seconds < 19, story.join("\n"));
 });
 
+Deno.test("what a late service has left behind is killed with it if the service owns it, but not its log", () => {
+  const killed = (ownsDescendants: boolean, leavesBehind: "running" | "finishing") => {
+    const { story } = tell({
+      services: ["web"],
+      plans: { web: { ownsDescendants } },
+      programs: { web: { termTakes: Infinity, leavesBehind } },
+      signals: [TERM(10)],
+    });
+    const line = story.find((line) => line.includes("SIGKILL to web"));
+    return line?.replace(/^.* to (.*)\)$/, "$1");
+  };
+  assertEquals(killed(true, "finishing"), "web, the service of web, what web left behind");
+  assertEquals(killed(true, "running"), "web, the service of web"); // It has not got its TERM yet.
+  assertEquals(killed(false, "finishing"), "web, the service of web");
+});
+
 Deno.test("a drain comes before all other steps of a stop, and a second signal cuts it short", () => {
   const world: World = {
     options: ["--", "main"],
@@ -219,6 +235,7 @@ Deno.test("findFault() finds nothing where two services need the same one", () =
     needs,
     readyBy: "time",
     unhealthy: false,
+    ownsDescendants: false,
     down: false,
   });
   const plans: Plans = { a: plan("b", "c"), b: plan("d"), c: plan("d"), d: plan() };
@@ -245,7 +262,14 @@ Deno.test("a service with a backoff of 0 is started again at once", () => {
 });
 
 Deno.test("a service that somebody wants down in its pause stays down", () => {
-  const plan: Plan = { needs: [], readyBy: "time", backoff: 9, unhealthy: false, down: false };
+  const plan: Plan = {
+    needs: [],
+    readyBy: "time",
+    backoff: 9,
+    unhealthy: false,
+    ownsDescendants: false,
+    down: false,
+  };
   const end = { name: "web", status: 1, how: "itself", seconds: 0 } as const;
   const paused: Service = transition(newService(plan, 0), { type: "ended", end }, plan, 1);
   assertEquals(paused.state, "backing off");
@@ -254,7 +278,13 @@ Deno.test("a service that somebody wants down in its pause stays down", () => {
 });
 
 Deno.test("a service that was just told to start is not taken for down, so --wait-ready waits for it", () => {
-  const plan: Plan = { needs: ["db"], readyBy: "time", unhealthy: false, down: false };
+  const plan: Plan = {
+    needs: ["db"],
+    readyBy: "time",
+    unhealthy: false,
+    ownsDescendants: false,
+    down: false,
+  };
   const started = transition(newService(plan, 0), { type: "ordered", result: "up" }, plan, 1);
   const status = { process: "down", seconds: 1, isWanted: false, hasNotified: false } as const;
   const read = (now: number) => transition(started, { type: "read", status }, plan, now).state;

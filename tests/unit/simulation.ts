@@ -71,6 +71,8 @@ export interface Behaviour {
   forks?: number;
   /** A runsv without a process: its service has ended for good, at once or by SIGTERM, or its `finish` is still to be started. */
   childless?: "down" | "down by SIGTERM" | "before finish";
+  /** A runsv has, beside its service, or the service's `finish`, and its log, a child that was left behind. */
+  leavesBehind?: "running" | "finishing";
   /** Cannot be started. */
   cannotStart?: 126 | 127;
   /** Of a service with a plan: it is ready so many seconds after its start; without it at once. */
@@ -98,7 +100,13 @@ interface Unit {
 /** runsv starts a service no more often than once in so many seconds. */
 const RUNSV_SECONDS = 1;
 
-const NO_PLAN: Plan = { needs: [], readyBy: "time", unhealthy: false, down: false };
+const NO_PLAN: Plan = {
+  needs: [],
+  readyBy: "time",
+  unhealthy: false,
+  ownsDescendants: false,
+  down: false,
+};
 
 interface Living extends ProcessInfo {
   behaviour: Behaviour;
@@ -446,17 +454,25 @@ function isWaitedFor(run: Run): boolean {
 
 /** A runsv and what it looks after; other processes alone. */
 function withService(one: Living, units: readonly Unit[]): ProcessInfo[] {
-  const { behaviour: { childless }, endsAt, status: _status, reaped: _reaped, ...info } = one;
+  const {
+    behaviour: { childless, leavesBehind },
+    endsAt,
+    status: _status,
+    reaped: _reaped,
+    ...info
+  } = one;
   if (info.program !== "runsv") return [info];
   const isDown = units.some(({ name, upSince }) => name === one.name && upSince === undefined);
   if (isDown) return [{ ...info, service: 0 }];
   const isDone = childless === "down" || childless === "down by SIGTERM" && endsAt < Infinity;
   if (isDone) return [{ ...info, service: 0 }];
   if (childless === "before finish") return [{ ...info, service: 999 }];
-  const pid = 1000 + info.pid;
+  const [service, log, left] = [1000, 2000, 3000].map((number) => number + info.pid);
+  const child = { ...info, parent: info.pid, session: info.pid, program: info.name };
+  if (!leavesBehind) return [{ ...info, service }, { ...child, pid: service }];
   return [
-    { ...info, service: pid },
-    { ...info, pid, parent: info.pid, session: info.pid, program: info.name },
+    { ...info, service, log, finishing: leavesBehind === "finishing" },
+    ...[service, log, left].map((pid) => ({ ...child, pid })),
   ];
 }
 
@@ -475,5 +491,6 @@ function behave(one: Living, world: World): void {
 function who(pid: number, living: readonly Living[]): string {
   const nameOf = (pid: number) => living.find((one) => one.pid === pid)?.name;
   if (pid === -1) return "all processes";
+  if (pid >= 3000) return `what ${nameOf(pid - 3000)} left behind`;
   return nameOf(pid) ?? `the service of ${nameOf(pid - 1000)}`;
 }
