@@ -169,8 +169,9 @@ function crash(
 ): ByteString {
   if (after.state === "failed" && plan?.giveUp) {
     const { ends, seconds } = plan.giveUp;
-    const often = `Service ${name} has ended ${ends} times in ${seconds} s`;
-    return `${often}, now with status ${status}: it stays down; \`sv up ${name}\` starts it again`;
+    const often = ends === 1 ? "once" : `${ends} times`;
+    const what = `Service ${name} has ended ${often} in ${seconds} s`;
+    return `${what}, now with status ${status}: it stays down; \`sv up ${name}\` starts it again`;
   }
   const next = after.pause > 0 ? `; started again in ${after.pause} s` : "";
   if (before.reportedAt === undefined || before.unreported === 0) {
