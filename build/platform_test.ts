@@ -21,7 +21,7 @@ Deno.test("PLATFORM names a machine as docker does", () => {
 });
 
 Deno.test("a wrong PLATFORM is one line, before anything is done", async () => {
-  const { code, stdout, stderr } = await $`make build`.cwd(projectFolder)
+  const { code, stdout, stderr } = await $`make --no-print-directory build`.cwd(projectFolder)
     .env({ PLATFORM: "arm64", DOCKER_HOST: "unix:///nosuch" })
     .stdout("piped").stderr("piped").noThrow();
   const [line] = stderr.split("\n");
