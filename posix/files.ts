@@ -1,5 +1,5 @@
 import { type ByteString } from "./bytes.ts";
-import { createFile, rename, stat, SystemError, unlink } from "./libc.ts";
+import { attempt, createFile, readRegularFile, rename, stat, SystemError, unlink } from "./libc.ts";
 
 /**
  * The ending of a file that is still being written. The `=` keeps it apart from every environment variable.
@@ -23,11 +23,13 @@ export function replaceFile(path: ByteString, text: ByteString, fresh: Access): 
 }
 
 /**
- * Makes a file beside an old one and renames it, so no reader finds a part of it.
+ * Makes a file beside an old one and renames it, so no reader finds a part of it. One that is like this already is left: to
+ * rename takes a millisecond, and the dumps are written after each startup script.
  *
  * @throws {SystemError} when it cannot be written; then the old one is as it was
  */
 export function writeAnew(path: ByteString, text: ByteString, access: Access): void {
+  if (isAlready(path, text, access)) return;
   const unfinished = path + UNFINISHED;
   try {
     unlink(unfinished); // Left by a process that was killed while it wrote.
@@ -38,4 +40,10 @@ export function writeAnew(path: ByteString, text: ByteString, access: Access): v
     if (error instanceof SystemError) throw new SystemError(`Cannot write ${path}`, error.reason);
     throw error;
   }
+}
+
+function isAlready(path: ByteString, text: ByteString, { mode, uid, gid }: Access): boolean {
+  const old = stat(path);
+  return old?.mode === mode && old.uid === uid && old.gid === gid &&
+    attempt(() => readRegularFile(path, text.length + 1)) === text;
 }
