@@ -601,6 +601,9 @@ export function mayWrite(path: ByteString): boolean {
   return c.access(cString(path), W_OK) === 0;
 }
 
+/** What was read last; one for all, since new memory takes longer than a small file. */
+const readBuffer = new Uint8Array(65536);
+
 /**
  * Reads a file. It never waits: what is not in a pipe yet is not read.
  *
@@ -610,14 +613,14 @@ export function mayWrite(path: ByteString): boolean {
 export function readFile(path: ByteString, limit = Infinity): ByteString {
   const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC, 0);
   if (file < 0) throw new SystemError(`Cannot read ${path}`);
-  const buffer = new Uint8Array(Math.min(limit, 65536));
   let text = "";
   let failure: SystemError | undefined;
   while (text.length < limit) {
-    const count = Number(c.read(file, buffer, BigInt(buffer.length)));
+    const most = Math.min(limit - text.length, readBuffer.length);
+    const count = Number(c.read(file, readBuffer, BigInt(most)));
     if (count < 0) failure = new SystemError(`Cannot read ${path}`);
     if (count <= 0) break;
-    text += fromBytes(buffer.subarray(0, count));
+    text += fromBytes(readBuffer.subarray(0, count));
   }
   c.close(file);
   if (failure) throw failure;
