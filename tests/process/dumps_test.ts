@@ -184,6 +184,27 @@ Deno.test("the JSON dump is one object of all variables; what is not UTF-8 becom
   });
 });
 
+Deno.test("a dump that a startup script has changed or replaced is written anew, and one that is right is left", async () => {
+  const dump = "/etc/container_environment.sh";
+  const script = (body: string) => `#!/bin/sh\nstat -c %i ${dump} >>/etc/inodes\n${body}\n`;
+  await using init = await startInit(["--quiet", "--skip-runit", "--", "cat", dump], {
+    env: { PRESENT: "yes" },
+    files: {
+      ...files,
+      "/etc/my_init.d/1": script("true"),
+      "/etc/my_init.d/2": script(`echo export PRESENT=no >>${dump}`),
+      "/etc/my_init.d/3": script(`mv ${dump} /etc/elsewhere; ln -s /etc/elsewhere ${dump}`),
+      "/etc/my_init.d/4": script(`test ! -L ${dump}`),
+      "/etc/my_init.d/x": "#!/bin/sh\ntrue\n",
+    },
+  });
+  const { status, stdout, stderr } = await init.end();
+  assertEquals(status, 0, stderr);
+  assertEquals(stdout, `export PATH=${PATH}\nexport PRESENT=yes\n`);
+  const [first, second, third, fourth] = init.read("/etc/inodes")!.split("\n");
+  assertEquals([first === second, second === third, third === fourth], [true, false, false]);
+});
+
 Deno.test("__proto__ is a variable like any other", async () => {
   const { json, shell } = await dump({
     __proto__x: "1",
