@@ -62,9 +62,10 @@ without one waits until it is told to stop. At the end it shuts everything down 
       --json              print what --check has found as JSON
       --timeline          in a container that runs, print how it booted as SVG
 
-Environment: ENV_INIT_DIRECTORY, KILL_PROCESS_TIMEOUT, KILL_ALL_PROCESSES_TIMEOUT, SHUTDOWN_TIMEOUT,
-             DRAIN_SECONDS, SERVICE_LOGS, FILE__NAME, DISABLE_SERVICE, ENABLE_SERVICE, MY_INIT_SLEEP,
-             PUID, PGID, PUSER, UMASK, TZ, TIMELINE, NOTIFY_SOCKET
+Environment: DISABLE_SERVICE, ENABLE_SERVICE, DRAIN_SECONDS, ENV_INIT_DIRECTORY, FILE__NAME,
+             KILL_ALL_PROCESSES_TIMEOUT, KILL_PROCESS_TIMEOUT, MY_INIT_SLEEP, NOTIFY_SOCKET, PUID,
+             PGID, PUSER, SERVICE_LOGS, SHUTDOWN_TIMEOUT, SSH_AUTHORIZED_KEYS, SYSLOG_FORWARD,
+             TIMELINE, TZ, UMASK
 `;
 
 /**

@@ -69,6 +69,14 @@ await runTool(async () => {
 });
 
 async function runEverything(): Promise<Counts[]> {
+  await ensureProgram("git");
+  const { code, stderr } = await $`git ls-files --error-unmatch README.md`.quiet().noThrow();
+  if (code !== 0) {
+    const [reason] = stderr.split("\n");
+    throw new Problem(
+      `all tests need a git checkout; get the project by git clone (git: ${reason})`,
+    );
+  }
   await ensureProgram("shellcheck");
   const results = [await runChecks()];
   const files = await findTests();

@@ -38,7 +38,7 @@ export function printTimeline(): never {
   }
   writeError(
     "my_init: cannot print the timeline: no my_init of this user sleeps in this container; " +
-      "run it again as root or when the boot is over, or start the container with TIMELINE=FILE",
+      "run it again as the user of PID 1 or when the boot is over, or start the container with TIMELINE=FILE",
   );
   exit(1);
 }

@@ -1,7 +1,7 @@
 // The boot and the stop as a picture. With `-- --update` the first test renews the one that README.md shows.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { derive, type Derived, startContainer } from "../support/container.ts";
+import { derive, type Derived, docker, startContainer } from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
 
@@ -80,6 +80,21 @@ for (const options of [[], ["--read-only", "-u", "1000", "--tmpfs", "/tmp"], ["-
     assertEquals(await container.sh(switches), before);
   });
 }
+
+Deno.test("my_init --timeline by root, where PID 1 is another user's, says whose it is", async () => {
+  await using container = await startContainer([], { options: ["-u", "1000"] });
+  await container.booted();
+  const { status, stderr } = await docker([
+    "exec",
+    "-u",
+    "0",
+    container.name,
+    "my_init",
+    "--timeline",
+  ]);
+  assertEquals(status, 1);
+  assertStringIncludes(stderr, "run it again as the user of PID 1");
+});
 
 Deno.test("a TIMELINE that cannot be written is one warning, and changes nothing", async () => {
   for (

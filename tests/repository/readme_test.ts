@@ -1,8 +1,16 @@
 // README.md itself
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { version } from "../../build/programs.ts";
-import { derive, image, runContainer, startContainer } from "../support/container.ts";
+import {
+  Container,
+  derive,
+  Derived,
+  image,
+  runContainer,
+  startContainer,
+  uniqueName,
+} from "../support/container.ts";
 import { project } from "../support/namespace.ts";
 import { until } from "../support/until.ts";
 import { typed } from "../support/reader.ts";
@@ -44,6 +52,55 @@ Deno.test("what README.md tells to write into a Dockerfile makes the image that 
     async () => likeShown.test((await container.exec("healthy", "db", "web")).stdout),
     20,
   );
+});
+
+Deno.test("from README.md's Dockerfile its lines of shell lead to a service that is healthy", async () => {
+  const [dockerfile] = blocks("Dockerfile");
+  const [service] = blocks("sh");
+  const name = uniqueName();
+  const lines = blocks("bash")[0].trim().replaceAll("my-app", name)
+    .replace("docker build", "$& --network host").split("\n");
+  const folder = await Deno.makeTempDir({ prefix: "readme-" });
+  await using _container = new Container(name);
+  await using _image = new Derived(name);
+  try {
+    await Deno.writeTextFile(
+      join(folder, "Dockerfile"),
+      dockerfile.replace(`baseimage:${version}`, image),
+    );
+    await Deno.writeTextFile(join(folder, "memcached.sh"), service);
+    for (const line of lines) {
+      const [command, promised] = line.split(/ +# some seconds later: /);
+      const run = () => typed(`cd ${folder} && ${command}`, { DOCKER_BUILDKIT: "0" });
+      if (!promised) {
+        assertEquals((await run()).status, 0, line);
+        continue;
+      }
+      const shown = promised.slice(1, -1).replace("3", "\\d+");
+      await until(async () => new RegExp(`^${shown}\n$`).test((await run()).stdout), 20);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("README.md's table has the variables that my_init --help names", async () => {
+  const { stdout } = await runContainer(["my_init", "--help"]);
+  const [, named] = stdout.match(/^Environment: (.*)/ms)!;
+  const [, chapter] = text.match(/^### All variables\n(.*?)^##/ms)!;
+  const rows = [...chapter.matchAll(/^\| (`[A-Z].*?) \|/gm)].map(([, first]) => first).join();
+  assertEquals(
+    rows.match(/\w+/g),
+    named.replaceAll("_SERVICE", "_NAME").match(/\w+/g),
+  );
+});
+
+Deno.test("each link in README.md to a section finds it", () => {
+  const sections = [...text.matchAll(/^#+ (.*)$/gm)]
+    .map(([, title]) => title.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-"));
+  const links = [...text.matchAll(/\]\(#(.*?)\)/g)].map(([, link]) => link);
+  assert(links.length > 0);
+  assertEquals(links.filter((it) => !sections.includes(it)), []);
 });
 
 Deno.test("my_init --check says what README.md shows", async () => {
