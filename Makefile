@@ -3,7 +3,7 @@
 SHELL = bash
 CMD = ls /
 deno = build/deno run -A
-export NAME VERSION BASE_IMAGE PLATFORM REGISTRY BASES PLATFORMS REBUILD
+export NAME VERSION BASE_IMAGE PLATFORM REGISTRY BASES PLATFORMS REBUILD CHECK
 
 .PHONY: help run test build release binaries clean
 

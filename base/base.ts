@@ -60,12 +60,16 @@ const ubuntuKeys = {
   keyring: "usr/share/keyrings/ubuntu-archive-keyring.gpg",
 };
 
-/** Whether the archive of the image's packages for the machine answers. Of an image that is not in `releases` it is believed. */
+/** Whether the archive of the image's packages for the machine answers, within three attempts. Of an image that is not in `releases` it is believed. */
 export async function isInReach(image: string, target: Target): Promise<boolean> {
   const release = findRelease(image);
   if (!release) return true;
   const { archive } = archivesOf(release, target);
-  return (await askFor(`${archive}/dists/${release.codename}/Release`))?.ok ?? false;
+  for (const pause of [2_000, 5_000, 0]) {
+    if ((await askFor(`${archive}/dists/${release.codename}/Release`))?.ok) return true;
+    await $.sleep(pause);
+  }
+  return false;
 }
 
 /** Makes sure that docker has the base for the machine. Returns its name, which is another one for another machine. */

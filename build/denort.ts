@@ -77,21 +77,38 @@ async function fetchDenort(
 
 async function fromDeno(target: Target, folder: string): Promise<Uint8Array> {
   const url = `https://dl.deno.land/release/v${version}/denort-${target}.zip`;
-  const connecting = new AbortController();
-  const deadline = setTimeout(() => connecting.abort(), 15_000);
-  let response: Response;
+  await download(url, join(folder, "denort.zip"));
+  await ensureProgram("unzip");
+  await $`unzip -q -o denort.zip`.cwd(folder).quiet();
+  return await Deno.readFile(join(folder, "denort"));
+}
+
+/** Gets a file. The whole may take long, but the server may not be silent for long. */
+export async function download(url: string, file: string, patience = 15_000): Promise<void> {
+  const silence = new AbortController();
+  let deadline: number | undefined;
+  const listen = () => {
+    clearTimeout(deadline);
+    deadline = setTimeout(() => silence.abort(), patience);
+  };
+  const listening = new TransformStream<Uint8Array, Uint8Array>({
+    transform(bytes, next) {
+      listen();
+      next.enqueue(bytes);
+    },
+  });
+  listen();
   try {
-    response = await fetch(url, { signal: connecting.signal });
-  } catch {
-    throw new Error("cannot be reached");
+    const response = await fetch(url, { signal: silence.signal }).catch(() => {
+      throw new Error("cannot be reached");
+    });
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    await Deno.writeFile(file, response.body!.pipeThrough(listening));
+  } catch (error) {
+    throw silence.signal.aborted ? new Error(`is silent for ${patience / 1000} s`) : error;
   } finally {
     clearTimeout(deadline);
   }
-  if (!response.ok) throw new Error(`it answers ${response.status}`);
-  await ensureProgram("unzip");
-  await Deno.writeFile(join(folder, "denort.zip"), response.body!);
-  await $`unzip -q -o denort.zip`.cwd(folder).quiet();
-  return await Deno.readFile(join(folder, "denort"));
 }
 
 async function fromPyPI(target: Target, folder: string): Promise<Uint8Array> {

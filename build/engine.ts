@@ -31,7 +31,8 @@ async function whyNot(): Promise<string | undefined> {
 
 async function start(): Promise<void> {
   const log = join(cacheFolder, "dockerd.log");
-  if (await exists("/run/systemd/system")) {
+  const isService = await exists("/run/systemd/system");
+  if (isService) {
     say("Starting docker by systemd ...");
     await $`systemctl start docker`.noThrow();
   } else {
@@ -44,7 +45,8 @@ async function start(): Promise<void> {
   const deadline = Date.now() + secondsToStart * 1000;
   while (await whyNot()) {
     if (Date.now() > deadline) {
-      throw new Problem(`docker does not answer after ${secondsToStart} s: see ${log}`);
+      const hint = isService ? "`journalctl -u docker` may say why" : `see ${log}`;
+      throw new Problem(`docker does not answer after ${secondsToStart} s: ${hint}`);
     }
     await $.sleep(200);
   }

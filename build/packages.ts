@@ -29,15 +29,28 @@ export async function extractPackage(name: string): Promise<string> {
     await apt(["update"], failure);
     await apt(["download", name], failure, work);
     await $`sh -c ${'dpkg-deb -x "$0"/*.deb "$0/files"'} ${work}`;
-    await Deno.rename(join(work, "files"), folder);
+    await moveInto(folder, join(work, "files"));
   });
   return folder;
 }
 
+/** Gives the finished folder its name; if another run was faster, that one's is as good. */
+async function moveInto(folder: string, finished: string): Promise<void> {
+  try {
+    await Deno.rename(finished, folder);
+  } catch (error) {
+    if (!await exists(folder)) throw error;
+  }
+}
+
+/** Runs apt-get. It may have to wait for the system's daily one, and `update` cannot: it is tried for a minute. */
 async function apt(words: string[], failure: string, folder = projectFolder): Promise<void> {
+  const attempts = words[0] === "update" ? "1 2 3 4 5 6" : "";
+  const script = `for _ in ${attempts}; do "$@" && exit; sleep 10; done; exec "$@"`;
   await runQuietly({
-    // Tests that run at the same time install one after the other.
-    command: ["flock", "/var/lib/apt", "env", "-C", folder, "apt-get", ...words],
+    command: ["sh", "-c", script, "sh", "env", "-C", folder, "apt-get"]
+      .concat("-o", "DPkg::Lock::Timeout=300", words), // Apt before 2.0 does not know it, and does not wait.
+    lock: "/var/lib/apt", // Tests that run at the same time install one after the other.
     log: "apt-get",
     environment: { DEBIAN_FRONTEND: "noninteractive" },
     failure,
@@ -66,7 +79,7 @@ export async function ensurePythonPackages(name: string, requirements: string): 
       log: name,
       failure: `cannot install ${name}`,
     });
-    await Deno.rename(unfinished, folder);
+    await moveInto(folder, unfinished);
   });
   return folder;
 }

@@ -7,11 +7,11 @@ import { Problem } from "./project.ts";
 export async function isInRegistry(reference: string): Promise<boolean> {
   const { code, stderr } = await manifest("inspect", reference);
   if (code === 0) return true;
-  // A registry that tells nothing to a stranger will refuse the push, and say why.
-  if (/no such manifest|(manifest|name) unknown|^(denied|unauthorized): /m.test(stderr)) {
-    return false;
-  }
-  throw new Problem(`cannot ask for ${reference}: ${stderr.trim().split("\n").at(-1)}`);
+  if (/no such manifest|(manifest|name) unknown/.test(stderr)) return false;
+  const remedy = /^(denied|unauthorized): /m.test(stderr)
+    ? "; `docker login` as a user who may push there"
+    : "";
+  throw new Problem(`cannot ask for ${reference}: ${stderr.trim().split("\n").at(-1)}${remedy}`);
 }
 
 /** Pushes an image that docker has by this reference. Returns its digest, `sha256:...`. */

@@ -3,7 +3,7 @@ import $ from "@david/dax";
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Problem, projectFolder } from "./project.ts";
-import { readNotes } from "./release.ts";
+import { isNewest, readNotes } from "./release.ts";
 
 async function withRepository(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "release-" });
@@ -51,6 +51,16 @@ Deno.test("nothing is released that CHANGELOG.md does not know", async () => {
     await $`git tag v1.2.0`.cwd(folder);
     const line = 'CHANGELOG.md has no section "## 1.2.0": write it';
     await assertRejects(() => readNotes(folder, "1.2.0"), Problem, line);
+  });
+});
+
+Deno.test("latest goes neither back to an older version nor on to a pre-release", async () => {
+  await withRepository(async (folder) => {
+    const tags = ["v1.1.0-rc1", "v1.1.0", "v1.0.1", "v1.10.0-rc1", "v1.9.0", "vendored"];
+    for (const tag of tags) await $`git tag ${tag}`.cwd(folder);
+    const newest = [];
+    for (const tag of tags) if (await isNewest(folder, tag.slice(1))) newest.push(tag);
+    assertEquals(newest, ["v1.9.0"]);
   });
 });
 

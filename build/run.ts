@@ -7,8 +7,8 @@ import { readCommandLine, runTool } from "./project.ts";
 
 const usage = `Usage: make run [CMD="COMMAND..."]
 
-Runs COMMAND, or \`ls /\`, under my_init in a new container of the image, and passes
-on its status. What is missing is fetched and built.
+Runs COMMAND, or \`ls /\`, under my_init in a new container of the image. What is missing
+is fetched and built. If COMMAND fails, make names its status, and its own one is 2.
 `;
 
 await runTool(async () => {
