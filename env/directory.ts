@@ -83,7 +83,11 @@ function importDirectory(): { variables?: Environment; warnings: ByteString[] } 
   const warnings: ByteString[] = [];
   if (stat(DIRECTORY)?.type !== "directory") return { warnings };
   const names = attempt(() => listDirectory(DIRECTORY), warnings);
-  if (!names) return { warnings };
+  if (!names) {
+    const advice = "Programs do not get the variables in it; the group docker_env may read it " +
+      "(docker run --group-add docker_env)";
+    return { warnings: warnings.map((failure) => `${failure}. ${advice}`) };
+  }
   const variables: Variable[] = [];
   for (const name of names) {
     const path = `${DIRECTORY}/${name}`;

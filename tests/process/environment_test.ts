@@ -218,7 +218,11 @@ Deno.test("without the right to read the directory there is a warning, and the b
   );
   const { status, stdout, stderr } = await init.end();
   assertEquals([status, stdout], [0, "1000\nb\n"]);
-  assertStringIncludes(stderr, "*** Cannot list /etc/container_environment: Permission denied\n");
+  assertStringIncludes(
+    stderr,
+    "*** Cannot list /etc/container_environment: Permission denied. Programs do not get the variables in it; " +
+      "the group docker_env may read it (docker run --group-add docker_env)\n",
+  );
 });
 
 Deno.test("a startup script can change, add and remove variables for everything after it", async () => {
