@@ -1,8 +1,11 @@
 import { type ByteString } from "../posix/bytes.ts";
 import { DEFAULT_PATH, type Environment, get, without, withVariables } from "./environment.ts";
 
-/** Variables that belong to one process and its user: they are not written to the directory and to the shell's dump. */
-export const PERSONAL: readonly ByteString[] = ["HOME", "USER", "GROUP", "UID", "GID", "SHELL"];
+/** Variables that belong to one process or its user: they are not written to the directory and to the shell's dump. */
+export const PERSONAL: readonly ByteString[] = [
+  ...["HOME", "USER", "GROUP", "UID", "GID", "SHELL"],
+  "NOTIFY_SOCKET",
+];
 
 /**
  * The environment at the beginning: what the container was given, and those variables of the directory that it was not

@@ -109,21 +109,28 @@ function startListener(socket: bigint, process: bigint): boolean {
  * send more, to see that it has been read.
  */
 function listen(room: bigint, pid: bigint): void {
-  const POLLIN = 1n, F_OK = 0n, SECONDS = 1n;
+  const POLLIN = 1n, SECONDS = 1n;
   let isReady = false;
-  while (syscall("faccessat", PROCESS, text("comm"), F_OK) === 0n) {
+  while (isThere()) {
     store4(room + POLLED, SOCKET);
     store4(room + POLLED + 4n, POLLIN);
     store8(room + TIMEOUT, SECONDS);
     store8(room + TIMEOUT + 8n, 0n);
     const ready = syscall("ppoll", room + POLLED, 1n, room + TIMEOUT, 0n, 8n);
     if (ready > 0n) {
-      if (takesReady(room) && !isReady) {
+      // What the program has left behind must not speak for the one that was started after it.
+      if (takesReady(room) && !isReady && isThere()) {
         isReady = true;
         writeDown(room, pid);
       }
     } else if (isReady) return;
   }
+}
+
+/** Whether the program still runs. */
+function isThere(): boolean {
+  const F_OK = 0n;
+  return syscall("faccessat", PROCESS, text("comm"), F_OK) === 0n;
 }
 
 /** Takes a message, and says whether READY=1 is one of its lines. One from outside of the container does not count. */

@@ -153,6 +153,11 @@ Deno.test("the listener ends when the process has ended, whatever is said then",
   assertEquals(end, "exit_group 0");
 });
 
+Deno.test("what a process has left behind does not speak for the one that is started after it", () => {
+  const { calls } = simulate({ messages: [{ text: "READY=1" }], runsOn: false });
+  assertEquals(calls.includes(WRITTEN), false);
+});
+
 Deno.test("the program gets the NOTIFY_SOCKET, in the place of another one", () => {
   for (
     const [environment, expected] of [

@@ -34,7 +34,14 @@ import {
   type Suspension,
 } from "../posix/signals.ts";
 import { dockersHome, loadEnvironment, reloadEnvironment } from "../env/directory.ts";
-import { type Environment, get, pathOf, toStrings, withVariables } from "../env/environment.ts";
+import {
+  type Environment,
+  get,
+  pathOf,
+  toStrings,
+  without,
+  withVariables,
+} from "../env/environment.ts";
 import { forServices } from "../env/policy.ts";
 import { writeTimeline } from "../timeline/write.ts";
 import { NOTE_FILE, writeNote } from "./asleep.ts";
@@ -50,7 +57,6 @@ import { lastOutput, order, readServiceStatus, takeEnd } from "./runsv.ts";
 import { prepareServices, removeWait } from "./services.ts";
 import {
   type Action,
-  awaitsEnds,
   childFor,
   drainSeconds,
   type Event,
@@ -268,9 +274,14 @@ function withRelay(program: Program, name: ByteString, environment: Environment)
   };
 }
 
-/** Scripts get their stage, and the main command if there is one. */
+/**
+ * Scripts get their stage, and the main command if there is one. Only the command gets NOTIFY_SOCKET: syslog-ng and sshd
+ * would say READY=1 there before my_init does.
+ */
 function environmentFor(purpose: Purpose, run: Run): Environment {
-  const { environment, options: { command }, services } = run;
+  const { options: { command }, services } = run;
+  if (purpose.kind === "main") return run.environment;
+  const environment = without(run.environment, ["NOTIFY_SOCKET"]);
   if (purpose.kind === "runit" || purpose.kind === "check") {
     const own = forServices(environment, dockersHome()), path = get(own, "PATH");
     const plans = Object.values(services?.plans ?? {});
@@ -278,7 +289,6 @@ function environmentFor(purpose: Purpose, run: Run): Environment {
     const hasOurs = purpose.kind === "runit" && needsOurs && path !== undefined;
     return hasOurs ? withVariables(own, [["PATH", `${RELAYS}:${path}`]]) : own;
   }
-  if (purpose.kind !== "script") return environment;
   const stage = { startup: "startup", preShutdown: "pre_shutdown", postShutdown: "post_shutdown" };
   return withVariables(environment, [
     ["MY_INIT_STAGE", stage[purpose.stage]],
@@ -379,7 +389,7 @@ function fallAsleep(until: number, run: Run): void {
     waking: [
       ...STOP_SIGNALS,
       ...SUSPENDING_SIGNALS,
-      ...(awaitsEnds(run) ? [SERVICE_ENDED] : []),
+      ...(run.runit === "absent" ? [] : [SERVICE_ENDED]),
     ],
     due: until === Infinity ? undefined : until,
     main: main?.pid,

@@ -29,6 +29,11 @@ export function parseNeeds(text: ByteString): ByteString[] {
   return [...new Set(lines.filter((line) => line !== ""))];
 }
 
+/** What is known of services, without the members that every object has: a service may be called `constructor`. */
+export function byName<T>(entries: Iterable<readonly [ByteString, T]>): Record<ByteString, T> {
+  return Object.assign(Object.create(null), Object.fromEntries(entries));
+}
+
 /** Understands `5 in 60`: so many ends in so many seconds. */
 export function parseGiveUp(text: ByteString): Plan["giveUp"] {
   const [, ends, time = ""] = text.trim().match(/^([1-9]\d{0,3})\s+in\s+(.+)$/) ?? [];

@@ -12,6 +12,7 @@ import { SERVICE_ENDED, SERVICES } from "./conventions.ts";
 import { withMarks } from "../timeline/marks.ts";
 import { faultIn } from "./identity.ts";
 import { type Stage } from "./scripts.ts";
+import { byName } from "./plans.ts";
 import { type End, type Happening, newService, transition } from "./service.ts";
 import {
   awaitsEnds,
@@ -68,7 +69,7 @@ function change(before: Run, event: Event): Run {
       const environment = moved
         ? withVariables(run.environment, [["SVDIR", services.directory]]) // For sv(8).
         : run.environment;
-      const managed = Object.fromEntries(
+      const managed = byName(
         Object.entries(services.plans).map(([name, plan]) => [name, newService(plan, run.now)]),
       );
       const prepared = { ...run, environment, services, managed };
@@ -163,7 +164,10 @@ function happen(run: Run, name: ByteString, happening: Happening): Run {
   if (!plan || !service) return run;
   return {
     ...run,
-    managed: { ...run.managed, [name]: transition(service, happening, plan, run.now) },
+    managed: byName([
+      ...Object.entries(run.managed),
+      [name, transition(service, happening, plan, run.now)],
+    ]),
   };
 }
 
@@ -253,7 +257,10 @@ function recordSignal(run: Run, { signal, fromTerminal }: Received): Run {
     if (run.stop) return { ...run, stop: { ...run.stop, signal } };
     return hasStarted(run) ? stop(run, { signal }) : abort(run, { signal });
   }
-  if (signal === SERVICE_ENDED && awaitsEnds(run)) return { ...run, serviceEnded: true };
+  // It may come from a `finish` that an earlier start has left: it is never for the command, which it would kill.
+  if (signal === SERVICE_ENDED && run.runit !== "absent") {
+    return awaitsEnds(run) ? { ...run, serviceEnded: true } : run;
+  }
   return main ? toMain : run;
 }
 

@@ -7,6 +7,7 @@ import { type Kills, type Memory } from "./memory.ts";
 import { type Options } from "./options.ts";
 import { type ProcessInfo } from "./processes.ts";
 import { type End, type Ordered, type Service, type ServiceStatus } from "./service.ts";
+import { byName } from "./plans.ts";
 import { type Services } from "./services.ts";
 import { readTimeouts } from "./timeouts.ts";
 
@@ -231,8 +232,17 @@ const RUN_VERSION = 6;
 
 /** Reads a run that was written down; undefined if another version of my_init wrote it. */
 export function readRun(text: ByteString): Run | undefined {
-  const run = JSON.parse(text);
-  return run.version === RUN_VERSION ? run : undefined;
+  const run: Run = JSON.parse(text);
+  if (run.version !== RUN_VERSION) return undefined;
+  const again = <T>(records: Readonly<Record<ByteString, T>>) => byName(Object.entries(records));
+  const { services, managed } = run;
+  return {
+    ...run,
+    managed: again(managed),
+    ...(services && {
+      services: { ...services, timeouts: again(services.timeouts), plans: again(services.plans) },
+    }),
+  };
 }
 
 /** The beginning of a run. */
@@ -253,7 +263,7 @@ export function newRun(
     children: [],
     main: "absent",
     runit: "absent",
-    managed: {},
+    managed: byName([]),
     serviceEnded: false,
     forward: [],
     suspended: false,
@@ -284,6 +294,11 @@ export function childFor(run: Run, kind: Purpose["kind"]): Child | undefined {
 /** Whether the end of a service may concern us. */
 export function awaitsEnds({ services, managed }: Run): boolean {
   return (services?.critical.length ?? 0) + Object.keys(managed).length > 0;
+}
+
+/** The running `check` of a service. */
+export function checkOf(service: ByteString, { children }: Run): Child | undefined {
+  return children.find(({ purpose }) => purpose.kind === "check" && purpose.service === service);
 }
 
 /** Whether everything was started that the options ask for. */

@@ -19,6 +19,7 @@ import {
 } from "../posix/libc.ts";
 import { SERVICES } from "./conventions.ts";
 import {
+  byName,
   decides,
   findFault,
   isManaged,
@@ -53,7 +54,7 @@ export interface Services {
 /** An empty directory, for when no service can be run: otherwise each runsv would report an error, once a second. */
 const NO_SERVICES = "/usr/lib/baseimage/no_services";
 
-/** The `finish` of a service whose end we must know. A link to it can be executed even where the link is on a noexec file system. */
+/** The `finish` of a service whose end we must know. */
 const FINISH = "/usr/lib/baseimage/report_end";
 /** Its `control/t`, which notes that it was told to end. */
 const TOLD = "/usr/lib/baseimage/told_to_end";
@@ -88,7 +89,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   const has = knowFiles(names);
   const having = (file: ByteString) => names.filter((name) => has(name, file));
   const [critical, last] = [having("critical"), having("stop_last")];
-  const timeouts: Record<ByteString, number> = Object.create(null);
+  const timeouts: Record<ByteString, number> = byName([]);
   for (const name of having(TIMEOUT_FILE)) {
     attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`), warnings);
   }
@@ -117,11 +118,9 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     const advice = "docker run --tmpfs /tmp helps";
     warnings.push(`Cannot run ${moved.join(", ")}: none of ${where} can be written; ${advice}`);
     names = names.filter((name) => !moved.includes(name));
-    const downIfMoved = ([name, plan]: [ByteString, Plan]) => [
-      name,
-      { ...plan, down: plan.down || moved.includes(name) },
-    ];
-    plans = Object.fromEntries(Object.entries(plans).map(downIfMoved));
+    const downIfMoved = ([name, plan]: [ByteString, Plan]) =>
+      [name, { ...plan, down: plan.down || moved.includes(name) }] as const;
+    plans = byName(Object.entries(plans).map(downIfMoved));
     directory = names.length === 0 && isDirectory(NO_SERVICES) ? NO_SERVICES : SERVICES;
   } else if (directory !== SERVICES) {
     for (const name of names) {
@@ -136,7 +135,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   }
   const { timeouts: { process } } = readTimeouts(environment, timeouts);
   for (const name of names) {
-    const place = `${directory}/${name}`;
+    const place = `${moved.includes(name) ? directory : SERVICES}/${name}`;
     if (has(name, "down") && waits(place)) attempt(() => unlink(`${place}/down`), warnings);
     attempt(() => apply(switches[name], place), warnings);
     if (reporting.includes(name) || has(name, "finish") && reportsEnd(place)) {
@@ -205,9 +204,9 @@ function readPlans(
       down: switches[name] ? !switches[name].on : has(name, "down") && !waits(own),
     };
   };
-  const all = Object.fromEntries(names.map((name) => [name, planOf(name)]));
+  const all = byName(names.map((name) => [name, planOf(name)]));
   const chosen = names.filter((name) => wantsAllReady || isManaged(name, all));
-  return Object.fromEntries(chosen.map((name) => [name, all[name]]));
+  return byName(chosen.map((name) => [name, all[name]]));
 }
 
 /** Whether a service has a `down` of ours; in a moved one it may be a link to one that an earlier start has left. */
@@ -231,7 +230,7 @@ function prepare(plan: Plan, place: ByteString, timeoutSeconds: number): void {
   }
   if (notesTerm(place, plan)) return;
   if (!isDirectory(`${place}/control`)) makeDirectory(`${place}/control`);
-  makeLink(TOLD, `${place}/control/t`);
+  putProgram(TOLD, `${place}/control/t`);
 }
 
 /** Writes a file for `report_end`. */
@@ -302,20 +301,36 @@ function reportEnd(service: ByteString): void {
   standIn(service, "finish", FINISH);
 }
 
-/** Puts a link to a program of ours in the place of a service's file, which becomes FILE.own and is still run. */
+/** Puts a program of ours in the place of a service's file, which becomes FILE.own and is still run. */
 function standIn(service: ByteString, file: ByteString, program: ByteString): void {
+  const path = `${service}/${file}`;
   if (!stat(program)) throw new SystemError(`Cannot watch ${service}`, `there is no ${program}`);
-  if (leadsTo(`${service}/${file}`, program)) return;
-  if (lstat(`${service}/${file}`)) rename(`${service}/${file}`, `${service}/${file}.own`);
-  makeLink(program, `${service}/${file}`);
+  if (runs(path, program)) return;
+  if (lstat(path)) rename(path, `${path}.own`);
+  putProgram(program, path);
+}
+
+/**
+ * Makes a file that runs a program of ours. It is no link, since a startup script may write a service's files anew at each
+ * boot: that would go through the link. Only in a private directory it is one, which can be executed although the directory
+ * may be on a noexec file system.
+ */
+function putProgram(program: ByteString, path: ByteString): void {
+  if (!path.startsWith(`${SERVICES}/`)) makeLink(program, path);
+  else createFile(path, scriptFor(program), { mode: 0o755, uid: 0, gid: 0 });
+}
+
+function scriptFor(program: ByteString): ByteString {
+  return `#!/bin/sh\nexec ${program} "$@" # Put here by my_init.\n`;
 }
 
 function reportsEnd(service: ByteString): boolean {
-  return leadsTo(`${service}/finish`, FINISH);
+  return runs(`${service}/finish`, FINISH);
 }
 
-/** Whether a file is a link to a program; in a moved service it leads to such a link. */
-function leadsTo(file: ByteString, program: ByteString): boolean {
-  const target = readLink(file);
-  return target === program || (target !== undefined && readLink(target) === program);
+/** Whether a file is what `putProgram` makes; in a moved service it leads to such a file. */
+function runs(path: ByteString, program: ByteString): boolean {
+  const target = readLink(path), script = scriptFor(program);
+  return target === program || target !== undefined && readLink(target) === program ||
+    stat(path)?.type === "file" && attempt(() => readFile(path, script.length + 1)) === script;
 }

@@ -5,7 +5,7 @@ import { SIGNALS } from "../posix/signals.ts";
 import { type Plans } from "./plans.ts";
 import {
   type Action,
-  type Child,
+  checkOf,
   commandWaits,
   hasStarted,
   notifySocket,
@@ -14,8 +14,10 @@ import {
 } from "./run.ts";
 import { nextReading, nextWarning, type Service, startTime } from "./service.ts";
 
-/** A check that takes longer is killed, and has failed. Seconds. */
-const CHECK_SECONDS = 10;
+/** How long a check may take, in seconds, as for `healthy`. Then all its processes are ended, and it has failed. */
+const CHECK_SECONDS = 20;
+/** When it is killed, should `timeout` still be there. */
+const CHECK_LATEST_SECONDS = CHECK_SECONDS + 2;
 
 /** What is due, or until when nothing is. */
 export function supervise(run: Run): Action {
@@ -37,7 +39,9 @@ export function supervise(run: Run): Action {
   const unready = [...new Set([...waitedFor, ...observed(run)])];
   for (const name of unready) {
     const check = checkOf(name, run);
-    if (check && isDue(check.startedAt + CHECK_SECONDS) && !run.ending[check.pid]?.killedAt) {
+    if (
+      check && isDue(check.startedAt + CHECK_LATEST_SECONDS) && !run.ending[check.pid]?.killedAt
+    ) {
       return { do: "signal", why: "kill", pids: [check.pid], signals: [SIGNALS.SIGKILL] };
     }
     if (!check && managed[name].isToBeChecked) {
@@ -52,7 +56,7 @@ export function supervise(run: Run): Action {
 }
 
 /** Runs `check` as `sv` does; what it prints is kept, for the case that it is waited for in vain. */
-const RUN_CHECK = 'cd "$1" && exec ./check >supervise/checked 2>&1';
+const RUN_CHECK = `cd "$1" && exec timeout -k 1 ${CHECK_SECONDS} ./check >supervise/checked 2>&1`;
 
 /** Whether all services that we look after are ready; one that somebody wants down is not waited for. */
 export function allReady({ managed }: Run): boolean {
@@ -112,8 +116,4 @@ function awaited(run: Run): ByteString[] {
   return [...new Set([...needed, ...all])].filter((name) =>
     managed[name].state !== "ready" && managed[name].state !== "waiting"
   );
-}
-
-function checkOf(name: ByteString, run: Run): Child | undefined {
-  return run.children.find(({ purpose }) => purpose.kind === "check" && purpose.service === name);
 }

@@ -5,6 +5,7 @@ import { readTimeouts } from "./timeouts.ts";
 import { type Plan, type Plans, whoNeeds } from "./plans.ts";
 import {
   type Action,
+  checkOf,
   commandWaits,
   drainSeconds,
   type Event,
@@ -182,6 +183,9 @@ function crash(
   return `Service ${name} keeps ending: ${often}, now with status ${status}${next}`;
 }
 
+/** The status of timeout(1) when it has ended its program. */
+const TIMED_OUT = 124;
+
 /** Why others still wait for a service. */
 function reasonOf(name: ByteString, output: ByteString, now: number, run: Run): ByteString {
   const { state, unreadySince, checkStatus, status } = run.managed[name];
@@ -197,12 +201,17 @@ function reasonOf(name: ByteString, output: ByteString, now: number, run: Run): 
   if (state === "down") return `${begun}, which is down: \`sv up ${name}\` starts it`;
   if (state === "failed") return `${begun}, which stays down; \`sv up ${name}\` starts it`;
   const last = output === "" ? "" : `, and prints: ${output}`;
-  const reason = checkStatus !== undefined && state === "starting"
+  const isChecked = state === "starting" && plans[name].readyBy === "check";
+  const reason = isChecked && checkStatus === TIMED_OUT
+    ? `its check takes too long${last}`
+    : isChecked && checkStatus !== undefined
     ? `its check ends with status ${checkStatus}${last}`
     : status !== undefined
     ? `it has ended with status ${status}`
     : plans[name].readyBy === "notification"
     ? "it does not say that it is ready"
+    : isChecked && checkOf(name, run)
+    ? "its check has not ended yet"
     : "it is not up";
   return `${begun}, not ready after ${Math.round(now - unreadySince)} s: ${reason}`;
 }

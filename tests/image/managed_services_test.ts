@@ -441,3 +441,74 @@ Deno.test("managed services and healthy work as another user on a read-only root
   await container.sh("touch /tmp/well");
   await until(async () => (await container.exec("healthy")).status === 0, 20);
 });
+
+Deno.test("a startup script that writes a service's files anew at each boot changes no other service", async (test) => {
+  const script = `#!/bin/sh
+cd /etc/service/a
+printf '#!/bin/sh\\necho a starts\\nexec sleep 1000\\n' >run
+printf '#!/bin/sh\\necho a finishes\\n' >finish
+`;
+  const ready = "#!/bin/sh\necho >&3\nexec sleep 1000\n";
+  await using image = await withServices({
+    a: { run: "#!/bin/sh\n", finish: "#!/bin/sh\n", "notification-fd": "3\n", backoff: "9\n" },
+    b: { run: ready, "notification-fd": "3\n" },
+  }, { script });
+  await using container = await startContainer([], { from: image.name });
+  for (const starts of [1, 2]) {
+    await test.step(`start ${starts}`, async () => {
+      await until(async () => await count(container, "a starts") === starts, 30);
+      await until(async () => /, ready/.test((await container.exec("healthy", "b")).stdout), 30);
+      await container.sh("sv down a");
+      await until(async () => await count(container, "a finishes") === starts, 30);
+    });
+    if (starts === 1) await container.restart();
+  }
+});
+
+Deno.test("a service that was critical at an earlier start ends without harm to the command", async () => {
+  await using image = await withServices({ a: { run: sleeper("a starts"), critical: "" } });
+  await using container = await startContainer(
+    ["my_init", "--", "sh", "-c", "echo hello; exec sleep 1000"],
+    { from: image.name },
+  );
+  await container.says("a starts");
+  await container.sh("rm /etc/service/a/critical");
+  await container.restart();
+  await until(async () => await count(container, "a starts") === 2, 30);
+  for (const starts of [3, 4]) { // Awake and asleep.
+    await container.sh("kill -KILL $(cat /etc/service/a/supervise/pid)");
+    await until(async () => await count(container, "a starts") === starts, 30);
+    await until(
+      async () => (await container.exec("test", "-e", "/proc/1/fd/250")).status === 0,
+      30,
+    );
+  }
+  assertEquals(await count(container, "exited with status"), 1); // Of the first stop.
+});
+
+Deno.test("a check may take longer than it is waited for, and leaves nothing behind when it takes too long", async () => {
+  await using image = await withServices({
+    slow: { run: sleeper("slow starts"), check: "#!/bin/sh\nsleep 12\n" },
+    hung: { run: sleeper("hung starts"), check: "#!/bin/sh\necho >>/tmp/checks\nsleep 600\n" },
+    web: { run: sleeper("web starts"), needs: "slow\n" },
+    app: { run: sleeper("app starts"), needs: "hung\n" },
+  });
+  await using container = await startContainer([], { from: image.name });
+  await container.says("web waits for service slow, not ready after 10 s: its check has not ended");
+  await container.says("web starts", 60);
+  await until(async () => (await container.sh("cat /tmp/checks")) === "\n\n", 60);
+  assertEquals((await container.sh("pgrep -c -x -f 'sleep 600'")).trim(), "1");
+});
+
+Deno.test("services may be called like members of every object in JavaScript", async () => {
+  const names = ["constructor", "toString", "__proto__", "valueOf"];
+  await using image = await withServices({
+    ...Object.fromEntries(names.map((name) => [name, { run: sleeper(`${name} starts`) }])),
+    hasOwnProperty: { run: sleeper("hasOwnProperty starts"), owns_descendants: "" },
+  });
+  await using container = await startContainer([], { from: image.name });
+  for (const name of [...names, "hasOwnProperty"]) await container.says(`${name} starts`, 30);
+  await until(async () => (await container.exec("test", "-e", "/proc/1/fd/250")).status === 0, 30);
+  assertEquals(await container.stop(), 0);
+  assertEquals((await container.logs()).stderr.match(/.*error.*/gi), null);
+});

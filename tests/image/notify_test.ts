@@ -80,9 +80,10 @@ Deno.test("a program that says READY=1 to its NOTIFY_SOCKET", async (test) => {
 
 Deno.test("READY=1 counts where little is allowed, and where no other service waits for it", async () => {
   const run =
-    `#!/bin/sh\nready() {\n${SAY} READY=1\n}\ntrap ready USR1\nwhile :; do sleep 0.1; done\n`;
+    `#!/bin/sh\nready() {\n${SAY} READY=1\n}\ntrap ready USR1\nwhile :; do sleep 0.11; done\n`;
   await using derived = await withServices({ db: { run, "notification-fd": "socket\n" } });
   const wait = `until healthy | grep "not ready"; do sleep 0.1; done
+    until pgrep -x -f "sleep 0.11"; do sleep 0.05; done
     until healthy; do sv 1 db; sleep 0.2; done`; // 1: USR1
   for (const [what, options] of Object.entries(restrictions)) {
     const command = ["/sbin/my_init", "--", "timeout", "100", "sh", "-c", wait];
@@ -104,15 +105,24 @@ Deno.test("a file notification-fd that holds neither a number nor socket gets on
   assertStringIncludes(stdout, "/etc/service/db/notification-fd:1: warning: ");
 });
 
-Deno.test("my_init says READY=1 to its own NOTIFY_SOCKET when all services are ready", async () => {
+/** A container that prints what is said to the socket /notify/socket, which it shares. */
+async function startManager(): Promise<Container> {
   const listen = `unlink "/notify/socket"; socket(S, AF_UNIX, SOCK_DGRAM, 0);
     bind(S, pack_sockaddr_un("/notify/socket")) or die; $| = 1; print "listens\n";
     print "$_\n" while defined(recv(S, $_, 4096, 0))`;
-  await using manager = await startContainer(["perl", "-MSocket", "-e", listen], {
-    from: image,
-    options: ["-v", "/notify"],
-  });
+  const command = ["perl", "-MSocket", "-e", listen];
+  const manager = await startContainer(command, { from: image, options: ["-v", "/notify"] });
   await manager.says("listens\n");
+  return manager;
+}
+
+const optionsFor = (manager: Container) => [
+  ...["--volumes-from", manager.name],
+  ...["-e", "NOTIFY_SOCKET=/notify/socket"],
+];
+
+Deno.test("my_init says READY=1 to its own NOTIFY_SOCKET when all services are ready", async () => {
+  await using manager = await startManager();
   await using derived = await withServices({
     db: { run: waiter(), "notification-fd": "socket\n" },
     web: { run: sleeper("web starts"), check: "#!/bin/sh\n[ -e /tmp/web ]\n" },
@@ -120,7 +130,7 @@ Deno.test("my_init says READY=1 to its own NOTIFY_SOCKET when all services are r
   });
   await using container = await startContainer([], {
     from: derived.name,
-    options: ["--volumes-from", manager.name, "-e", "NOTIFY_SOCKET=/notify/socket"],
+    options: optionsFor(manager),
   });
   const said = async () => (await manager.logs()).stdout;
   await container.says("READY=1 waits for service db, not ready after 10 s", 60);
@@ -133,4 +143,17 @@ Deno.test("my_init says READY=1 to its own NOTIFY_SOCKET when all services are r
   await container.sh("sv restart db");
   assertEquals(await container.stop(), 0);
   assertEquals(await said(), "listens\nREADY=1\nSTOPPING=1\n");
+});
+
+Deno.test("of the image's programs only my_init says READY=1", async () => {
+  await using manager = await startManager();
+  await using container = await startContainer([], {
+    from: image,
+    options: [...optionsFor(manager), "-e", "ENABLE_SSH=1"],
+  });
+  await manager.says("READY=1", 60);
+  await until(async () => /sshd: .*, ready/.test(await healthy(container)), 30);
+  await container.sh("sv restart sshd syslog-ng; ! grep NOTIFY /etc/container_environment.sh");
+  assertEquals(await container.stop(), 0);
+  assertEquals((await manager.logs()).stdout, "listens\nREADY=1\nSTOPPING=1\n");
 });

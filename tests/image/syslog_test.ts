@@ -324,6 +324,15 @@ Deno.test("a program that floods the log with the marker of the shutdown does no
   );
 });
 
+Deno.test("without /dev/log a stop waits for no line that nobody has sent", async () => {
+  await using container = await startContainer();
+  await container.booted();
+  const clock = await container.sh(
+    "rm /dev/log; { sleep 1.5 && echo held up; } >/clock & /etc/my_init.post_shutdown.d/10_syslog-ng.shutdown; cat /clock",
+  );
+  assertEquals(clock, "");
+});
+
 Deno.test("variables that bash takes for its own keep neither syslog-ng nor the boot away", async () => {
   for (const variable of ["POSIXLY_CORRECT=1", "EUID=1000", "SHELLOPTS=posix"]) {
     const { status, stderr } = await runContainer([
