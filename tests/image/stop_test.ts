@@ -92,6 +92,7 @@ Deno.test("post_shutdown scripts run, and everything is over, before docker's ti
     onTerm(""),
   ], { from: stubborn.name });
   await container.says("ready\n");
+  await container.sh("until pidof runsv; do sleep 0.1; done");
   await container.sh("kill -STOP $(pidof runsv | cut -d' ' -f1)");
   await container.stop(); // It fails if docker has to kill.
   assertStringIncludes((await container.logs()).stdout, "post\n");
