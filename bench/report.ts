@@ -102,7 +102,7 @@ by bisection. With my_init that includes syslog-ng and cron, with runit nothing 
     text:
       `From the exec of the init until the last of the services has said that it is up, and the whole of \`docker stop\`. my_init
 starts syslog-ng and cron as well, and waits for every service at the stop. runit does not wait (see above). supervisor
-cannot be relied on with 800: it has room for 1,024 open files.`,
+cannot be relied on with 800: it has room for 1,024 open files. Before each container the kernel's caches are dropped.`,
     groups: [supervisors],
   },
   {
