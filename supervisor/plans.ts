@@ -30,8 +30,8 @@ export function parseNeeds(text: ByteString): ByteString[] {
 }
 
 /** What is known of services, without the members that every object has: a service may be called `constructor`. */
-export function byName<T>(entries: Iterable<readonly [ByteString, T]>): Record<ByteString, T> {
-  return Object.assign(Object.create(null), Object.fromEntries(entries));
+export function byName<T>(...records: Readonly<Record<ByteString, T>>[]): Record<ByteString, T> {
+  return Object.assign(Object.create(null), ...records);
 }
 
 /** Understands `5 in 60`: so many ends in so many seconds. */

@@ -69,9 +69,9 @@ function change(before: Run, event: Event): Run {
       const environment = moved
         ? withVariables(run.environment, [["SVDIR", services.directory]]) // For sv(8).
         : run.environment;
-      const managed = byName(
+      const managed = byName(Object.fromEntries(
         Object.entries(services.plans).map(([name, plan]) => [name, newService(plan, run.now)]),
-      );
+      ));
       const prepared = { ...run, environment, services, managed };
       return fault === undefined ? prepared : abort(say(prepared, [faultOf(fault)]), { status: 1 });
     }
@@ -164,10 +164,7 @@ function happen(run: Run, name: ByteString, happening: Happening): Run {
   if (!plan || !service) return run;
   return {
     ...run,
-    managed: byName([
-      ...Object.entries(run.managed),
-      [name, transition(service, happening, plan, run.now)],
-    ]),
+    managed: byName(run.managed, { [name]: transition(service, happening, plan, run.now) }),
   };
 }
 

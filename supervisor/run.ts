@@ -234,13 +234,12 @@ const RUN_VERSION = 6;
 export function readRun(text: ByteString): Run | undefined {
   const run: Run = JSON.parse(text);
   if (run.version !== RUN_VERSION) return undefined;
-  const again = <T>(records: Readonly<Record<ByteString, T>>) => byName(Object.entries(records));
   const { services, managed } = run;
   return {
     ...run,
-    managed: again(managed),
+    managed: byName(managed),
     ...(services && {
-      services: { ...services, timeouts: again(services.timeouts), plans: again(services.plans) },
+      services: { ...services, timeouts: byName(services.timeouts), plans: byName(services.plans) },
     }),
   };
 }
@@ -263,7 +262,7 @@ export function newRun(
     children: [],
     main: "absent",
     runit: "absent",
-    managed: byName([]),
+    managed: byName(),
     serviceEnded: false,
     forward: [],
     suspended: false,

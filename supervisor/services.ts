@@ -89,7 +89,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
   const has = knowFiles(names);
   const having = (file: ByteString) => names.filter((name) => has(name, file));
   const [critical, last] = [having("critical"), having("stop_last")];
-  const timeouts: Record<ByteString, number> = byName([]);
+  const timeouts: Record<ByteString, number> = byName();
   for (const name of having(TIMEOUT_FILE)) {
     attempt(() => timeouts[name] = readTimeout(`${SERVICES}/${name}`), warnings);
   }
@@ -120,7 +120,7 @@ export function prepareServices(environment: Environment, wantsAllReady: boolean
     names = names.filter((name) => !moved.includes(name));
     const downIfMoved = ([name, plan]: [ByteString, Plan]) =>
       [name, { ...plan, down: plan.down || moved.includes(name) }] as const;
-    plans = byName(Object.entries(plans).map(downIfMoved));
+    plans = byName(Object.fromEntries(Object.entries(plans).map(downIfMoved)));
     directory = names.length === 0 && isDirectory(NO_SERVICES) ? NO_SERVICES : SERVICES;
   } else if (directory !== SERVICES) {
     for (const name of names) {
@@ -204,9 +204,9 @@ function readPlans(
       down: switches[name] ? !switches[name].on : has(name, "down") && !waits(own),
     };
   };
-  const all = byName(names.map((name) => [name, planOf(name)]));
+  const all = byName(Object.fromEntries(names.map((name) => [name, planOf(name)])));
   const chosen = names.filter((name) => wantsAllReady || isManaged(name, all));
-  return byName(chosen.map((name) => [name, all[name]]));
+  return byName(Object.fromEntries(chosen.map((name) => [name, all[name]])));
 }
 
 /** Whether a service has a `down` of ours; in a moved one it may be a link to one that an earlier start has left. */
