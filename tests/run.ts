@@ -53,6 +53,8 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed, and why. */
+  failures: string[];
 }
 
 Deno.chdir(projectFolder);
@@ -64,6 +66,8 @@ await runTool(async () => {
   const results = files.length > 0 ? [await runTests(files)] : await runEverything();
   const [passed, failed, skipped] = (["passed", "failed", "skipped"] as const)
     .map((key) => results.reduce((sum, counts) => sum + counts[key], 0));
+  const failures = results.flatMap(({ failures }) => failures);
+  if (failures.length > 0) console.log(["\nWhat failed:", ...failures].join("\n\n"));
   console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
   Deno.exit(failed === 0 && passed > 0 ? 0 : 1);
 });
@@ -90,7 +94,7 @@ async function runEverything(): Promise<Counts[]> {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       console.error(`error: ${error.message}`); // The other bases are tested anyway.
-      results.push({ passed: 0, failed: chosen.length, skipped: 0 });
+      results.push({ ...none(), failed: chosen.length, failures: [error.message] });
     }
   }
   const asleep = files.filter((it) => it.startsWith("tests/process/") && !awake.includes(it));
@@ -108,12 +112,14 @@ async function runChecks(): Promise<Counts> {
     "what is pure, without any permission (deno test)": [deno, "test", "--no-check", "tests/unit/"],
     "shell scripts (shellcheck)": ["shellcheck", "--external-sources", ...await findShellScripts()],
   };
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = none();
   for (const [name, command] of Object.entries(checks)) {
     const { code, combined } = await $`${command}`.env("RUST_BACKTRACE", "0").captureCombined()
       .noThrow();
-    console.log(`${name} ... ${code === 0 ? "ok" : `FAILED\n${combined}`}`);
+    const result = `${name} ... ${code === 0 ? "ok" : `FAILED\n${combined}`}`;
+    console.log(result);
     counts[code === 0 ? "passed" : "failed"]++;
+    if (code !== 0) counts.failures.push(result);
   }
   return counts;
 }
@@ -133,22 +139,24 @@ async function runTests(
     const report = join(folder, "junit.xml");
     const flags = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
     const { code } = await $`${Deno.execPath()} test ${flags} ${files}`
-      .env({ DENO_JOBS: String(jobs), IMAGE: image, ...variables }).noThrow();
+      .env({ DENO_JOBS: String(jobs), IMAGE: image, RUST_BACKTRACE: "0", ...variables }).noThrow();
     return count(await Deno.readTextFile(report).catch(() => ""), files, code);
   });
 }
 
 /** Counts the tests that ran. A file that could not be loaded is not in the report, and counts as failed. */
 function count(report: string, files: string[], code: number): Counts {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = none();
   const suites = [...report.matchAll(/<testsuite .*?<\/testsuite>/gs)].map(([suite]) => suite);
   for (const suite of suites) {
     const cases = [...suite.matchAll(/<testcase name="(.*?)".*?<\/testcase>/gs)];
     const names = cases.map(([, name]) => name);
     for (const [text, name] of cases) {
+      const [, failure] = text.match(/<failure [^>]*>(.*)<\/failure>/s) ?? [];
+      if (failure) counts.failures.push(fromXml(`${name}\n${failure}`));
       const isStep = names.some((other) => name.startsWith(`${other} &gt; `));
       if (isStep) continue; // It is part of its test, which is counted.
-      if (text.includes("<failure")) counts.failed++;
+      if (failure) counts.failed++;
       else if (text.includes("<skipped")) counts.skipped++;
       else counts.passed++;
     }
@@ -156,6 +164,15 @@ function count(report: string, files: string[], code: number): Counts {
   counts.failed += Math.max(0, files.length - suites.length);
   if (code !== 0 && counts.failed === 0) counts.failed++;
   return counts;
+}
+
+function none(): Counts {
+  return { passed: 0, failed: 0, skipped: 0, failures: [] };
+}
+
+function fromXml(text: string): string {
+  const characters: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return text.replace(/&(\w+);/g, (entity, name) => characters[name] ?? entity);
 }
 
 async function findTests(): Promise<string[]> {

@@ -88,14 +88,19 @@ export class Container implements AsyncDisposable {
 
   /** Stops it by `docker stop`, and fails if docker had to kill it. Returns its status. */
   async stop(graceSeconds = 10): Promise<number> {
-    const since = `${Date.now() / 1000}`;
+    const since = Date.now() / 1000;
     await must(["stop", "-t", `${graceSeconds * patience}`, this.name]);
-    const filters = ["--filter", `container=${this.name}`, "--filter", "event=kill"];
-    const format = ["--format", "{{.Actor.Attributes.signal}}"];
-    const until = ["--until", `${Date.now() / 1000}`];
-    const { stdout } = await must(["events", "--since", since, ...until, ...filters, ...format]);
-    if (stdout.split("\n").includes("9")) throw new Error("It did not end in docker's grace time");
+    const signals = await this.events("kill", "{{.Actor.Attributes.signal}}", since);
+    if (signals.includes("9")) throw new Error("It did not end in docker's grace time");
     return await this.status();
+  }
+
+  /** The events of a kind, in docker's format, since a time in seconds. */
+  async events(event: string, format: string, since = 0): Promise<string[]> {
+    const time = ["--since", `${since}`, "--until", `${Date.now() / 1000}`];
+    const filters = ["--filter", `container=${this.name}`, "--filter", `event=${event}`];
+    const { stdout } = await must(["events", ...time, ...filters, "--format", format]);
+    return stdout.split("\n").filter((line) => line !== "");
   }
 
   async signal(name: string): Promise<void> {

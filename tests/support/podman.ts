@@ -112,6 +112,12 @@ exec ${await $.which("podman")} --root ${home}/root --runroot ${home}/run --tmpd
     await this.run("rm", "--all", "--force", "--time", "0");
     if (this.user) await this.run("system", "migrate"); // Ends the process that holds the user's namespace.
     await $`umount ${this.home}/root/overlay`.quiet().noThrow();
-    await $`rm -rf ${this.folder}`;
+    let stderr = "";
+    const isGone = async () => { // What cleans up after a container may still be at it.
+      const removal = await $`rm -rf ${this.folder}`.stderr("piped").noThrow();
+      stderr = removal.stderr;
+      return removal.code === 0;
+    };
+    await until(isGone, 30, () => stderr);
   }
 }
