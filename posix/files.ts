@@ -1,5 +1,5 @@
 import { type ByteString } from "./bytes.ts";
-import { attempt, createFile, readRegularFile, rename, stat, SystemError, unlink } from "./libc.ts";
+import { createFile, readRegularFile, rename, stat, SystemError, unlink } from "./libc.ts";
 
 /**
  * The ending of a file that is still being written. The `=` keeps it apart from every environment variable.
@@ -45,5 +45,5 @@ export function writeAnew(path: ByteString, text: ByteString, access: Access): v
 function isAlready(path: ByteString, text: ByteString, { mode, uid, gid }: Access): boolean {
   const old = stat(path);
   return old?.mode === mode && old.uid === uid && old.gid === gid &&
-    attempt(() => readRegularFile(path, text.length + 1)) === text;
+    readRegularFile(path, text.length + 1) === text;
 }

@@ -560,6 +560,12 @@ export function stat(path: ByteString): FileStatus | undefined {
   return fileStatus(AT_FDCWD, path, 0);
 }
 
+const TYPES: Record<number, FileStatus["type"]> = {
+  0o010000: "pipe",
+  0o040000: "directory",
+  0o100000: "file",
+};
+
 /** fstatat(2); AT_EMPTY_PATH and no path mean the open file itself. */
 function fileStatus(file: number, path: ByteString, flags: number): FileStatus | undefined {
   const SYS_newfstatat = ON_X86 ? 262n : 79n;
@@ -569,12 +575,7 @@ function fileStatus(file: number, path: ByteString, flags: number): FileStatus |
     ? [status[6], status[7], status[8]]
     : [status[4], status[6], status[7]];
   const S_IFMT = 0o170000;
-  const types: Record<number, FileStatus["type"]> = {
-    0o010000: "pipe",
-    0o040000: "directory",
-    0o100000: "file",
-  };
-  const type = types[mode & S_IFMT] ?? "other";
+  const type = TYPES[mode & S_IFMT] ?? "other";
   const modifiedAt = status[22] + status[24] / 1e9; // st_mtim is at the same place on both machines.
   return { type, mode: mode & 0o7777, uid, gid, modifiedAt };
 }
@@ -637,19 +638,19 @@ export function readBeginning(path: ByteString, buffer: Uint8Array<ArrayBuffer>)
 }
 
 /**
- * Reads a file only if it is regular: not a link, and not a pipe or a device, which may never end.
+ * Reads the beginning of a file only if it is regular: not a link, and not a pipe or a device, which may never end.
  *
  * @param limit how many bytes at most
- * @throws {SystemError}
+ * @returns undefined when it is not, or cannot be read
  */
-export function readRegularFile(path: ByteString, limit: number): ByteString {
+export function readRegularFile(path: ByteString, limit: number): ByteString | undefined {
   const file = c.open(cString(path), O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0);
-  if (file < 0) throw new SystemError(`Cannot read ${path}`);
+  if (file < 0) return undefined;
   const isRegular = fileStatus(file, "", AT_EMPTY_PATH)?.type === "file";
   const buffer = new Uint8Array(limit);
-  const count = isRegular ? Number(c.read(file, buffer, BigInt(limit))) : 0;
+  const count = isRegular ? Number(c.read(file, buffer, BigInt(limit))) : -1;
   c.close(file);
-  return fromBytes(buffer.subarray(0, Math.max(0, count)));
+  return count < 0 ? undefined : fromBytes(buffer.subarray(0, count));
 }
 
 /**

@@ -201,7 +201,8 @@ function endServices(run: Run, time: Time): Action | undefined {
   const { since } = time;
   const { directory, last = [], plans = {} } = run.services ?? {};
   if (runitPid === undefined) return undefined;
-  if (!listed) return { do: "list", which: "services" };
+  // At first it is enough to know to whom the signals go.
+  if (!listed) return { do: "list", which: run.now === since ? "runit" : "services" };
   const children = listed.processes.filter(({ parent, ours }) =>
     ours && (parent === run.pid || parent === runitPid)
   );
@@ -220,6 +221,7 @@ function endServices(run: Run, time: Time): Action | undefined {
   const running = withFate("running").filter((runsv) => !isNeeded(runsv));
   if (running.length > 0) return terminate(pidsOf(running));
   const late = withFate("late");
+  if (late.length > 0 && listed.which === "runit") return { do: "list", which: "services" };
   if (late.length > 0) return killServices(listed.processes, late, plans);
   const waiting = withFate("waiting");
   const leftBehind = orphansOf(waiting, listed.processes, run);

@@ -164,8 +164,9 @@ function act(action: Action, run: Run): Outcome {
       return sendSignals(action);
     case "list": {
       const start = monotonicSeconds();
-      const processes = listProcesses(action.which);
-      return { type: "listed", seconds: monotonicSeconds() - start, processes };
+      const { which } = action;
+      const processes = listProcesses(which);
+      return { type: "listed", which, seconds: monotonicSeconds() - start, processes };
     }
     case "begin":
       if (action.step === "drain" && drainSeconds(run) > 0) nameProcess(DRAINING);

@@ -8,9 +8,9 @@ import {
   readBeginning,
   readFile,
   readLink,
-  readRegularFile,
   stat,
 } from "../posix/libc.ts";
+import { readStatus } from "./runsv.ts";
 
 /** A running process, as `/proc` shows it. proc(5) */
 export interface ProcessInfo {
@@ -34,13 +34,16 @@ export interface ProcessInfo {
   log?: number;
 }
 
+/** Which processes are listed: runit's own, those and what they have started in their sessions, or all. */
+export type Listing = "runit" | "services" | "all";
+
 /**
  * Lists the other processes: for PID 1 all of the container, otherwise its descendants. Zombies have ended, and do not
  * count.
  *
- * @param which only runit's own processes, and what they have started in their sessions, or all
+ * @param which of "runit" is not said what they supervise, which takes most of the time
  */
-export function listProcesses(which: "all" | "services"): ProcessInfo[] {
+export function listProcesses(which: Listing): ProcessInfo[] {
   const ours = getpid();
   if (readLink("/proc/self") !== String(ours)) {
     const all = { pid: -1, parent: 0, session: 0, program: "", name: "", reachable: true };
@@ -51,27 +54,41 @@ export function listProcesses(which: "all" | "services"): ProcessInfo[] {
     return Number.isInteger(pid) && pid !== ours ? examine(pid) : [];
   });
   const within = ours === 1 ? others : descendants(others, ours);
-  const chosen = which === "all" ? within : servicesOf(within);
-  const reachesAll = maySignalAnyone();
-  return chosen.flatMap((process) => describe(process, reachesAll));
+  const our = { uid: identity().uid, reachesAll: maySignalAnyone() };
+  return choose(within, which).flatMap((process) => {
+    const known = describe(process, our);
+    const supervises = which !== "runit" && known?.ours && known.program === "runsv";
+    return known ? [supervises ? { ...known, ...supervisedBy(known.pid) } : known] : [];
+  });
 }
 
 type Stat = Pick<ProcessInfo, "pid" | "parent" | "session" | "program">;
 
-function servicesOf(processes: readonly Stat[]): Stat[] {
-  const isRunit = ({ program }: Stat) => program === "runsv" || program === "runsvdir";
-  const runit = new Set(processes.filter(isRunit).map(({ pid }) => pid));
+function isRunit({ program }: Stat): boolean {
+  return program === "runsv" || program === "runsvdir";
+}
+
+function choose(processes: readonly Stat[], which: Listing): readonly Stat[] {
+  if (which === "all") return processes;
+  const own = processes.filter(isRunit);
+  if (which === "runit") return own;
+  const runit = new Set(own.map(({ pid }) => pid));
   return processes.filter(({ pid, parent, session }) =>
     runit.has(pid) || runit.has(parent) || runit.has(session)
   );
 }
 
-/** As much of /proc/PID/stat as we need: this is done thousands of times where a container is full. */
-const beginning = new Uint8Array(128);
+/** As much of a file as we need: this is done thousands of times where a container is full. */
+const beginning = new Uint8Array(512);
+
+/** The beginning of a file of a process; an empty text when it has ended. */
+function read(pid: number, file: string): ByteString {
+  return fromBytes(beginning.subarray(0, readBeginning(`/proc/${pid}/${file}`, beginning)));
+}
 
 /** Reads the kernel's data about a process; an empty list if it has ended. */
 function examine(pid: number): Stat[] {
-  const text = fromBytes(beginning.subarray(0, readBeginning(`/proc/${pid}/stat`, beginning)));
+  const text = read(pid, "stat");
   const end = text.lastIndexOf(")"); // The name may contain parentheses.
   if (end < 0) return [];
   const [state, parent, , session] = text.slice(end + 2).split(" ", 4);
@@ -84,39 +101,38 @@ function examine(pid: number): Stat[] {
 function maySignalAnyone(): boolean {
   const CAP_KILL = 5n;
   const [, effective = "0"] =
-    read(() => readFile("/proc/self/status")).match(/^CapEff:\s*(\w+)$/m) ?? [];
+    (attempt(() => readFile("/proc/self/status")) ?? "").match(/^CapEff:\s*(\w+)$/m) ?? [];
   return (BigInt(`0x${effective}`) >> CAP_KILL & 1n) === 1n;
 }
 
-function describe(process: Stat, reachesAll: boolean): ProcessInfo[] {
+/** Undefined if it has just ended. */
+function describe(
+  process: Stat,
+  our: { uid: number; reachesAll: boolean },
+): ProcessInfo | undefined {
   const { pid, program } = process;
-  const reachable = reachesAll || kill(pid, 0);
-  if (!reachable && !stat(`/proc/${pid}`)) return []; // It has just ended.
+  const reachable = our.reachesAll || kill(pid, 0);
+  if (!reachable && !stat(`/proc/${pid}`)) return undefined;
   const known = { ...process, name: printable(program), reachable };
-  if (program !== "runsv" && program !== "runsvdir") return [known];
-  const ours = stat(`/proc/${pid}`)?.uid === identity().uid;
+  if (!isRunit(process)) return known;
+  const ours = stat(`/proc/${pid}`)?.uid === our.uid;
   // No service has a longer name. With more words it is another program that only has this name.
-  const words = read(() => readFile(`/proc/${pid}/cmdline`, 512)).split("\0");
+  const words = read(pid, "cmdline").split("\0");
   const name = program === "runsv" && words.length === 3 || program === "runsvdir"
     ? printable(words.at(-2) ?? "")
     : known.name;
-  return [{ ...known, name, ours, ...(program === "runsv" && ours && supervisedBy(pid)) }];
+  return { ...known, name, ours };
 }
 
 /** The processes that a runsv supervises. Its working directory is its service's; the files in it may be anything. */
 function supervisedBy(pid: number): Partial<ProcessInfo> {
-  const status = (file: string) => read(() => readRegularFile(`/proc/${pid}/cwd/${file}`, 32));
-  const state = status("supervise/stat");
+  const place = `/proc/${pid}/cwd`;
+  const service = readStatus(place), log = readStatus(`${place}/log`);
   return {
-    service: state === "down\n" ? 0 : Number(status("supervise/pid")) || undefined,
-    finishing: state.startsWith("finish"),
-    log: Number(status("log/supervise/pid")) || undefined,
+    service: service?.process === "down" ? 0 : service?.pid || undefined,
+    finishing: service?.process === "finish",
+    log: log?.pid || undefined,
   };
-}
-
-/** Reads a file of a process; an empty text when it has ended meanwhile. */
-function read(file: () => ByteString): ByteString {
-  return attempt(file) ?? "";
 }
 
 /** A text without control characters, which could change a terminal or begin a new line. */

@@ -5,7 +5,7 @@ import { type Mark } from "../timeline/marks.ts";
 import { type Scripts, type Stage } from "./scripts.ts";
 import { type Kills, type Memory } from "./memory.ts";
 import { type Options } from "./options.ts";
-import { type ProcessInfo } from "./processes.ts";
+import { type Listing, type ProcessInfo } from "./processes.ts";
 import { type End, type Ordered, type Service, type ServiceStatus } from "./service.ts";
 import { byName } from "./plans.ts";
 import { type Services } from "./services.ts";
@@ -127,7 +127,7 @@ export interface Run {
   suspended: boolean;
   stop?: Stop;
   /** The other processes; absent when they must be listed anew. */
-  listed?: { at: number; processes: readonly ProcessInfo[] };
+  listed?: { at: number; which: Listing; processes: readonly ProcessInfo[] };
   /** How long the last listing took. */
   listSeconds: number;
   /** The processes that are to end, by PID; −1 stands for all. */
@@ -173,7 +173,7 @@ export type Action =
     /** The processes that the message of this action names. */
     named?: readonly { name: ByteString; pid: number; kind: Purpose["kind"] | "service" }[];
   }
-  | { do: "list"; which: "all" | "services" }
+  | { do: "list"; which: Listing }
   | { do: "begin"; step: Step }
   | { do: "draw"; file: ByteString }
   | { do: "notify"; socket: ByteString; state: NonNullable<Run["notified"]> }
@@ -208,7 +208,7 @@ export type Event =
     | { type: "started"; purpose: Purpose; name: ByteString; pid: number; ownsTerminal: boolean }
     | { type: "notStarted"; purpose: Purpose; name: ByteString; status: number; reason: ByteString }
     | { type: "signalled"; why: Why; pids: readonly number[]; refused: readonly number[] }
-    | { type: "listed"; seconds: number; processes: readonly ProcessInfo[] }
+    | { type: "listed"; which: Listing; seconds: number; processes: readonly ProcessInfo[] }
     | { type: "began"; step: Step }
     | { type: "drawn"; warnings: readonly ByteString[] }
     | { type: "notified"; state: NonNullable<Run["notified"]>; warnings: readonly ByteString[] }

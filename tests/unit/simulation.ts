@@ -356,8 +356,11 @@ export function live(world: World): Told {
         return {
           now,
           type: "listed",
+          which: action.which,
           seconds: 0,
-          processes: alive().flatMap((one) => withService(one, units)),
+          processes: alive().flatMap((one) => withService(one, units)).flatMap((one) =>
+            action.which === "runit" ? ofRunit(one) : [one]
+          ),
         };
       case "begin":
         return { now, type: "began", step: action.step };
@@ -474,6 +477,11 @@ function withService(one: Living, units: readonly Unit[]): ProcessInfo[] {
     { ...info, service, log, finishing: leavesBehind === "finishing" },
     ...[service, log, left].map((pid) => ({ ...child, pid })),
   ];
+}
+
+/** What is said of it if only runit's own processes are listed. */
+function ofRunit({ service: _, log: __, finishing: ___, ...one }: ProcessInfo): ProcessInfo[] {
+  return /^runsv(dir)?$/.test(one.program) ? [one] : [];
 }
 
 /** What JSON leaves out of a value; all else must come back as it was. */
