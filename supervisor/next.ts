@@ -500,12 +500,14 @@ function describe({ name, pid, purpose: { kind } }: Child) {
 }
 
 /**
- * Waits before the processes are listed again; no more than a fifth of the time is spent with listing.
+ * Waits before the processes are listed again; no more than a fifth of the time is spent with listing. Those that were
+ * terminated get the pause, too: to list hundreds of them while they end would keep the processor from them.
  *
  * @param since when the step has begun
  */
 function listLater(run: Run, since: number, ...fates: readonly Fate[]) {
-  const { at } = run.listed!;
+  const ends = Object.values(run.ending).map(({ terminatedAt = -Infinity }) => terminatedAt);
+  const at = Math.max(run.listed!.at, ...ends);
   const pause = Math.min(Math.max(SHORTEST_PAUSE, (at - since) / 4), LONGEST_PAUSE);
   const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
   const until = Math.min(...due, at + Math.max(pause, 4 * run.listSeconds));

@@ -79,11 +79,12 @@ function choose(processes: readonly Stat[], which: Listing): readonly Stat[] {
 }
 
 /** As much of a file as we need: this is done thousands of times where a container is full. */
-const beginning = new Uint8Array(512);
+const BEGINNINGS = { stat: new Uint8Array(80), cmdline: new Uint8Array(512) };
 
 /** The beginning of a file of a process; an empty text when it has ended. */
-function read(pid: number, file: string): ByteString {
-  return fromBytes(beginning.subarray(0, readBeginning(`/proc/${pid}/${file}`, beginning)));
+function read(pid: number, file: keyof typeof BEGINNINGS): ByteString {
+  const buffer = BEGINNINGS[file];
+  return fromBytes(buffer.subarray(0, readBeginning(`/proc/${pid}/${file}`, buffer)));
 }
 
 /** Reads the kernel's data about a process; an empty list if it has ended. */
