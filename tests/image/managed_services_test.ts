@@ -338,8 +338,10 @@ const WATCH_SLEEP = `last=
   while :; do
     read -r line </proc/1/stat
     set -- \${line##*) }
-    [ "\${26}" = "$last" ] || echo "\${26}" >>/tmp/sleeps
-    last=\${26}
+    case "\${26}" in
+      0 | "$last") ;; # 0 is in the middle of an exec.
+      *) echo "\${26}" >>/tmp/sleeps; last=\${26} ;;
+    esac
     echo >>/tmp/looks
     sleep 0.1
   done`;
