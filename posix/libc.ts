@@ -767,14 +767,14 @@ export function listDirectory(path: ByteString): ByteString[] {
   const SYS_getdents64 = ON_X86 ? 217n : 61n;
   const directory = c.open(cString(path), O_DIRECTORY | O_CLOEXEC, 0);
   if (directory < 0) throw new SystemError(`Cannot list ${path}`);
-  const buffer = new Uint8Array(32768);
-  const view = new DataView(buffer.buffer);
+  const view = new DataView(readBuffer.buffer);
   const names: ByteString[] = [];
   for (;;) {
-    const length = Number(c.syscall3(SYS_getdents64, directory, buffer, BigInt(buffer.length)));
+    const size = BigInt(readBuffer.length);
+    const length = Number(c.syscall3(SYS_getdents64, directory, readBuffer, size));
     if (length <= 0) break;
     for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
-      const name = buffer.subarray(at + 19, buffer.indexOf(0, at + 19));
+      const name = readBuffer.subarray(at + 19, readBuffer.indexOf(0, at + 19));
       names.push(fromBytes(name));
     }
   }

@@ -341,7 +341,7 @@ function secondsUntilSleep({ environment, stop, sleep }: Run): number {
  * How long to let ends gather, for each child that may be the one that has ended. To ask for each of hundreds, and to decide
  * anew, for every single end would take longer than the ends do.
  */
-const SECONDS_PER_CHILD = 20e-6;
+const SECONDS_PER_CHILD = 60e-6;
 
 /** How long it waits before it gives its code back: not for each of many orphans. */
 const RELEASE_AFTER_SECONDS = 0.02;

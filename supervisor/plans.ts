@@ -99,8 +99,21 @@ export function isManaged(name: ByteString, plans: Plans): boolean {
 }
 
 /** Who needs a service itself. */
-export function whoNeeds(name: ByteString, plans: Plans): ByteString[] {
-  return Object.keys(plans).filter((other) => plans[other].needs.includes(name));
+export function whoNeeds(name: ByteString, plans: Plans): readonly ByteString[] {
+  const needy = needyOf.get(plans) ?? findNeedy(plans);
+  needyOf.set(plans, needy);
+  return needy.get(name) ?? [];
+}
+
+/** Who needs each service, found once for all of them: there may be hundreds. */
+const needyOf = new WeakMap<Plans, ReturnType<typeof findNeedy>>();
+
+function findNeedy(plans: Plans): Map<ByteString, ByteString[]> {
+  const needy = new Map<ByteString, ByteString[]>();
+  for (const [name, { needs }] of Object.entries(plans)) {
+    for (const needed of needs) needy.set(needed, [...needy.get(needed) ?? [], name]);
+  }
+  return needy;
 }
 
 /** How many services must have ended, one after the other, before this one is terminated. */
