@@ -515,8 +515,18 @@ function timespec(seconds: number): BigInt64Array<ArrayBuffer> {
 /** Seconds since the machine was started: never set back, the same for every program. clock_gettime(2) */
 export function monotonicSeconds(): number {
   const CLOCK_MONOTONIC = 1;
+  return readClock(CLOCK_MONOTONIC);
+}
+
+/** Seconds of a processor that this thread has used. clock_gettime(2) */
+export function processorSeconds(): number {
+  const CLOCK_THREAD_CPUTIME_ID = 3;
+  return readClock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+function readClock(clock: number): number {
   const time = new BigInt64Array(2);
-  c.clock_gettime(CLOCK_MONOTONIC, time);
+  c.clock_gettime(clock, time);
   return Number(time[0]) + Number(time[1]) / 1e9;
 }
 

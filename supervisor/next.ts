@@ -241,7 +241,9 @@ function endServices(run: Run, time: Time): Action | undefined {
     terminatedAt(runsv.pid) + IDLE_SECONDS <= run.now
   );
   if (idle.length > 0) return signal("kill", pidsOf(idle), [SIGNALS.SIGKILL]);
-  return { ...listLater(run, since, ...fates.map(({ fate }) => fate)), for: pidsOf(waiting) };
+  const due = fates.map(({ fate }) => fate.is === "waiting" ? fate.until : Infinity);
+  // The pause begins anew at each end: to list hundreds of them while they end would keep the processor from them.
+  return { ...listLater(run, since, Math.min(...due), run.now), for: pidsOf(waiting) };
 }
 
 /** How long a service may take after it was terminated, and until when in any case. */
@@ -344,7 +346,7 @@ function endProcesses(run: Run, { timeouts, since, latest }: Time): Action | und
     const isAll = running.length === left.length;
     return terminate(run.pid === 1 && isAll ? [-1] : pidsOf(parentsFirst(running)));
   }
-  return listLater(run, since, { is: "waiting", until });
+  return listLater(run, since, until);
 }
 
 /**
@@ -364,7 +366,7 @@ function killProcesses(run: Run, { since }: Time): Action | undefined {
   const lastKill = Math.max(...pids.map((pid) => run.ending[pid]?.killedAt ?? -Infinity));
   return lastKill < run.listed.at
     ? signal("kill", pids, [SIGNALS.SIGKILL])
-    : listLater(run, since, { is: "waiting", until: since + KILL_SECONDS });
+    : listLater(run, since, since + KILL_SECONDS);
 }
 
 /** A relay ends by itself, when all whose lines it carries have ended. */
@@ -381,7 +383,7 @@ function endRelays(run: Run, { since, latest }: Time): Action | undefined {
   if (!hasRelays(run.environment) || run.now >= until) return undefined;
   if (!run.listed) return { do: "list", which: "all" };
   const isDone = run.listed.processes.every(({ program }) => program !== RELAY);
-  return isDone ? undefined : listLater(run, since, { is: "waiting", until });
+  return isDone ? undefined : listLater(run, since, until);
 }
 
 /** Runs the scripts of a stage one after the other, until its time is over. */
@@ -500,17 +502,16 @@ function describe({ name, pid, purpose: { kind } }: Child) {
 }
 
 /**
- * Waits before the processes are listed again; no more than a fifth of the time is spent with listing. Those that were
- * terminated get the pause, too: to list hundreds of them while they end would keep the processor from them.
+ * Waits before the processes are listed again; no more than a fifth of a processor is used for that.
  *
  * @param since when the step has begun
+ * @param latest when the wait ends in any case
+ * @param from when the pause begins
  */
-function listLater(run: Run, since: number, ...fates: readonly Fate[]) {
-  const ends = Object.values(run.ending).map(({ terminatedAt = -Infinity }) => terminatedAt);
-  const at = Math.max(run.listed!.at, ...ends);
+function listLater({ listed }: Run, since: number, latest = Infinity, from = listed!.at) {
+  const { at, cost } = listed!;
   const pause = Math.min(Math.max(SHORTEST_PAUSE, (at - since) / 4), LONGEST_PAUSE);
-  const due = fates.map((fate) => fate.is === "waiting" ? fate.until : Infinity);
-  const until = Math.min(...due, at + Math.max(pause, 4 * run.listSeconds));
+  const until = Math.min(latest, Math.max(from + pause, at + 4 * cost));
   return { do: "wait" as const, until };
 }
 

@@ -8,6 +8,7 @@ import {
   monotonicSeconds,
   nameProcess,
   ownsTerminal,
+  processorSeconds,
   type Program,
   readFile,
   reap,
@@ -163,10 +164,11 @@ function act(action: Action, run: Run): Outcome {
     case "signal":
       return sendSignals(action);
     case "list": {
-      const start = monotonicSeconds();
       const { which } = action;
+      const [start, used] = [monotonicSeconds(), processorSeconds()];
       const processes = listProcesses(which);
-      return { type: "listed", which, seconds: monotonicSeconds() - start, processes };
+      const [seconds, cost] = [monotonicSeconds() - start, processorSeconds() - used];
+      return { type: "listed", which, seconds, cost, processes };
     }
     case "begin":
       if (action.step === "drain" && drainSeconds(run) > 0) nameProcess(DRAINING);
@@ -341,7 +343,7 @@ function secondsUntilSleep({ environment, stop, sleep }: Run): number {
  * How long to let ends gather, for each child that may be the one that has ended. To ask for each of hundreds, and to decide
  * anew, for every single end would take longer than the ends do.
  */
-const SECONDS_PER_CHILD = 60e-6;
+const SECONDS_PER_CHILD = 30e-6;
 
 /** How long it waits before it gives its code back: not for each of many orphans. */
 const RELEASE_AFTER_SECONDS = 0.02;

@@ -106,9 +106,9 @@ function change(before: Run, event: Event): Run {
     case "signalled":
       return recordSignals(run, event);
     case "listed": {
-      const { now: at, which, seconds: listSeconds, processes } = event;
+      const { now: at, which, seconds: listSeconds, cost, processes } = event;
       const ending = stillEnding(run, event);
-      return withoutGone({ ...run, listed: { at, which, processes }, listSeconds, ending });
+      return withoutGone({ ...run, listed: { at, which, cost, processes }, listSeconds, ending });
     }
     case "began": {
       const { now: since, step } = event;

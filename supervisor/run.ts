@@ -126,8 +126,8 @@ export interface Run {
   /** The main command was stopped from the terminal, where nobody can continue it. */
   suspended: boolean;
   stop?: Stop;
-  /** The other processes; absent when they must be listed anew. */
-  listed?: { at: number; which: Listing; processes: readonly ProcessInfo[] };
+  /** The other processes, and how long a processor was used to list them; absent when they must be listed anew. */
+  listed?: { at: number; which: Listing; cost: number; processes: readonly ProcessInfo[] };
   /** How long the last listing took. */
   listSeconds: number;
   /** The processes that are to end, by PID; −1 stands for all. */
@@ -208,7 +208,13 @@ export type Event =
     | { type: "started"; purpose: Purpose; name: ByteString; pid: number; ownsTerminal: boolean }
     | { type: "notStarted"; purpose: Purpose; name: ByteString; status: number; reason: ByteString }
     | { type: "signalled"; why: Why; pids: readonly number[]; refused: readonly number[] }
-    | { type: "listed"; which: Listing; seconds: number; processes: readonly ProcessInfo[] }
+    | {
+      type: "listed";
+      which: Listing;
+      seconds: number;
+      cost: number;
+      processes: readonly ProcessInfo[];
+    }
     | { type: "began"; step: Step }
     | { type: "drawn"; warnings: readonly ByteString[] }
     | { type: "notified"; state: NonNullable<Run["notified"]>; warnings: readonly ByteString[] }

@@ -30,7 +30,14 @@ Deno.test("Ctrl-C stops the container where the main command has no terminal, an
 Deno.test("that processes of other users cannot be ended is said once, whoever they are", () => {
   const listed = (pid: number) => {
     const process = { pid, parent: 1, session: 1, program: "x", name: "x", reachable: false };
-    return { now: 1, type: "listed", which: "all", seconds: 0, processes: [process] } as const;
+    return {
+      now: 1,
+      type: "listed",
+      which: "all",
+      seconds: 0,
+      cost: 0,
+      processes: [process],
+    } as const;
   };
   const { messages } = [11, 12].map(listed).reduce(record, running(false));
   assertEquals(messages.length, 1);

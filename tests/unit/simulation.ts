@@ -358,6 +358,7 @@ export function live(world: World): Told {
           type: "listed",
           which: action.which,
           seconds: 0,
+          cost: 0,
           processes: alive().flatMap((one) => withService(one, units)).flatMap((one) =>
             action.which === "runit" ? ofRunit(one) : [one]
           ),
