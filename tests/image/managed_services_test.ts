@@ -499,7 +499,7 @@ Deno.test("a check may take longer than it is waited for, and leaves nothing beh
   await container.says("web waits for service slow, not ready after 10 s: its check has not ended");
   await container.says("web starts", 60);
   await until(async () => (await container.sh("cat /tmp/checks")) === "\n\n", 60);
-  assertEquals((await container.sh("pgrep -c -x -f 'sleep 600'")).trim(), "1");
+  await until(async () => (await container.exec("pgrep", "-cxf", "sleep 600")).stdout === "1\n");
 });
 
 Deno.test("services may be called like members of every object in JavaScript", async () => {

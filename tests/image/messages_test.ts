@@ -37,11 +37,11 @@ Deno.test("a main command that is stopped, and one that does not stop, are named
     "--",
     "sh",
     "-c",
-    "trap '' TERM; while :; do sleep 0.1; done",
+    "trap '' TERM; echo ready; while :; do sleep 0.1; done",
   ], {
     options: ["-e", "KILL_PROCESS_TIMEOUT=1"],
   });
-  await container.says("Running sh");
+  await container.says("ready\n");
   assertEquals(await container.stop(), 137);
   const { stderr } = await container.logs();
   assert(!stderr.includes("aborted"), "the boot got through");
@@ -77,7 +77,8 @@ Deno.test("processes that do not end in time are named", async () => {
       "--",
       "sh",
       "-c",
-      "sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' & sleep 0.3; exit 3",
+      "sh -c 'trap \"\" TERM; >/ready; while :; do sleep 0.1; done' & " +
+      "until [ -e /ready ]; do sleep 0.1; done; exit 3",
     ],
     { options: ["-e", "KILL_ALL_PROCESSES_TIMEOUT=1"] },
   );

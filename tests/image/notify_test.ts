@@ -142,7 +142,7 @@ Deno.test("my_init says READY=1 to its own NOTIFY_SOCKET when all services are r
   await until(async () => (await container.exec("test", "-e", "/proc/1/fd/250")).status === 0, 30); // It sleeps.
   await container.sh("sv restart db");
   assertEquals(await container.stop(), 0);
-  assertEquals(await said(), "listens\nREADY=1\nSTOPPING=1\n");
+  await until(async () => await said() === "listens\nREADY=1\nSTOPPING=1\n");
 });
 
 Deno.test("of the image's programs only my_init says READY=1", async () => {
@@ -155,5 +155,6 @@ Deno.test("of the image's programs only my_init says READY=1", async () => {
   await until(async () => /sshd: .*, ready/.test(await healthy(container)), 30);
   await container.sh("sv restart sshd syslog-ng; ! grep NOTIFY /etc/container_environment.sh");
   assertEquals(await container.stop(), 0);
-  assertEquals((await manager.logs()).stdout, "listens\nREADY=1\nSTOPPING=1\n");
+  const said = async () => (await manager.logs()).stdout;
+  await until(async () => await said() === "listens\nREADY=1\nSTOPPING=1\n");
 });

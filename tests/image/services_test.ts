@@ -26,7 +26,7 @@ CMD ["/sbin/my_init", "--skip-startup-files"]
       worker: script(
         onTerm(
           "echo worker working; sleep 2; echo worker finished; exit 0",
-          "echo worker ready $FROM_DOCKER",
+          "echo worker ready $FROM_DOCKER; >/ready",
         ),
       ),
       crash: script("echo crash $$ starts; exec sleep 1000"),
@@ -96,7 +96,7 @@ Deno.test("runit's services", async (test) => {
       "--",
       "sh",
       "-c",
-      "until sv status worker | grep -q ^run:; do sleep 0.05; done; sleep 0.3; exit 4",
+      "until [ -e /ready ]; do sleep 0.05; done; exit 4",
     ], { from: image.name });
     assertEquals(await once.status(), 4);
     assertMatch((await once.logs()).stdout, FINISHED);

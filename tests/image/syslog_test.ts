@@ -230,8 +230,9 @@ Deno.test("files of conf.d may define d_stdout, and use the names of Debian's co
   await until(async () =>
     (await container.sh("cat /var/log/mail.warn || :")).includes("shop: mail")
   );
-  const own = await container.sh("cat /var/log/own.log");
-  assert(own.includes("shop: hello") && !own.includes("shop: mail"), own);
+  const own = () => container.sh("cat /var/log/own.log");
+  await until(async () => (await own()).includes("shop: hello"));
+  assert(!(await own()).includes("shop: mail"), await own());
 });
 
 Deno.test("standard output of a one-shot command is its own: the log goes to standard error, after a crash, too", async () => {
@@ -296,6 +297,7 @@ Deno.test("a message is one line, and its control characters reach no terminal",
     assertEquals((await container.exec("python3", "-c", send(message))).stderr, "");
   }
   await container.says("two");
+  await until(async () => (await container.sh("cat /var/log/syslog")).includes("two"));
   for (const text of [(await container.logs()).stdout, await container.sh("cat /var/log/syslog")]) {
     assertStringIncludes(
       text,

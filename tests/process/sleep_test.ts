@@ -107,23 +107,27 @@ Deno.test("no signal is lost while it falls asleep and wakes, and none is forwar
   }
 });
 
-const obstacles: Record<string, { before: string; env: Record<string, string> }> = {
-  "MY_INIT_SLEEP is 0": { before: "", env: { MY_INIT_SLEEP: "0" } },
-  "the limit on open files is low": { before: "ulimit -n 100", env },
-  "its file is gone already": {
-    before: "(sleep 0.2; rm /mnt/my_init) &",
-    env: { MY_INIT_SLEEP: "0.5" },
-  },
-  "its file is another one meanwhile": {
-    before: "(sleep 0.2; cp /bin/sh /mnt/new; mv /mnt/new /mnt/my_init) &",
-    env: { MY_INIT_SLEEP: "0.5" },
-  },
-};
+const obstacles: Record<string, { before?: string; first?: string; env: Record<string, string> }> =
+  {
+    "MY_INIT_SLEEP is 0": { env: { MY_INIT_SLEEP: "0" } },
+    "the limit on open files is low": { before: "ulimit -n 100", env },
+    "its file is gone already": {
+      first: "rm /mnt/my_init",
+      env: { MY_INIT_SLEEP: "0.5" },
+    },
+    "its file is another one meanwhile": {
+      first: "cp /bin/sh /mnt/new; mv /mnt/new /mnt/my_init",
+      env: { MY_INIT_SLEEP: "0.5" },
+    },
+  };
 for (const [what, setting] of Object.entries(obstacles)) {
   Deno.test(`when ${what} PID 1 stays awake and works the same`, async () => {
-    const before = `cp /mnt/bin/my_init /mnt/my_init; ${setting.before}`;
-    const words = ["/mnt/my_init", ...sh(`trap 'echo hup' HUP; echo main; ${LOOP}`)];
-    await using init = await start(words, { ...setting, before });
+    const { before = "", first = ":", env } = setting;
+    const words = ["/mnt/my_init", ...sh(`trap 'echo hup' HUP; ${first}; echo main; ${LOOP}`)];
+    await using init = await start(words, {
+      env,
+      before: `cp /mnt/bin/my_init /mnt/my_init; ${before}`,
+    });
     await init.says("main\n");
     const pid = await until(() => init.find("my_init"), 10);
     for (let tries = 0; tries < 15; tries++) {

@@ -19,6 +19,9 @@ cgroup_manager = "cgroupfs" # There need not be a systemd.
 events_logger = "file"
 `;
 
+/** Removes a folder with all that is mounted in it. */
+const REMOVE = 'grep -o " $1/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount -l; rm -rf "$1"';
+
 /** A podman. Disposing ends its containers, and removes everything. */
 export class Podman implements AsyncDisposable {
   /** The image that is tested, and derived ones, as podman calls them. */
@@ -111,10 +114,9 @@ exec ${await $.which("podman")} --root ${home}/root --runroot ${home}/run --tmpd
     await this.run("pod", "rm", "--all", "--force", "--time", "0");
     await this.run("rm", "--all", "--force", "--time", "0");
     if (this.user) await this.run("system", "migrate"); // Ends the process that holds the user's namespace.
-    await $`umount ${this.home}/root/overlay`.quiet().noThrow();
     let stderr = "";
-    const isGone = async () => { // What cleans up after a container may still be at it.
-      const removal = await $`rm -rf ${this.folder}`.stderr("piped").noThrow();
+    const isGone = async () => { // What cleans up after a container may still be at it, and mount something anew.
+      const removal = await $`sh -c ${REMOVE} sh ${this.folder}`.stderr("piped").noThrow();
       stderr = removal.stderr;
       return removal.code === 0;
     };
