@@ -41,7 +41,7 @@ export type Listing = "runit" | "services" | "all";
  * Lists the other processes: for PID 1 all of the container, otherwise its descendants. Zombies have ended, and do not
  * count.
  *
- * @param which of "runit" is not said what they supervise, which takes most of the time
+ * @param which for "runit" it is not read what they supervise: that takes most of the time
  */
 export function listProcesses(which: Listing): ProcessInfo[] {
   const ours = getpid();
