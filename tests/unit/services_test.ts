@@ -187,6 +187,15 @@ Deno.test("what a late service has left behind is killed with it if the service 
   assertEquals(killed(false, "finishing"), "web, the service of web");
 });
 
+Deno.test("a service is killed with its runsv also when a second signal leaves it no time at all", () => {
+  const { story } = tell({
+    services: ["web"],
+    programs: { web: { termTakes: Infinity, leavesBehind: "running" } },
+    signals: [TERM(10), TERM(10)],
+  });
+  assert(story.includes("10 (SIGKILL to web, the service of web)"), story.join("\n"));
+});
+
 Deno.test("a drain comes before all other steps of a stop, and a second signal cuts it short", () => {
   const world: World = {
     options: ["--", "main"],
