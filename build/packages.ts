@@ -43,12 +43,14 @@ async function moveInto(folder: string, finished: string): Promise<void> {
   }
 }
 
-/** Runs apt-get. The system's daily one or the network may be in its way, so it is tried for a minute. */
+/** Runs apt-get. It may have to wait for the system's daily one, and `update` cannot: it is tried for a minute. */
 async function apt(words: string[], failure: string, folder = projectFolder): Promise<void> {
-  const script = 'for _ in 1 2 3 4 5 6; do "$@" && exit; sleep 10; done; exec "$@"';
+  const attempts = words[0] === "update" ? "1 2 3 4 5 6" : "";
+  const script = `for _ in ${attempts}; do "$@" && exit; sleep 10; done; exec "$@"`;
   await runQuietly({
     command: ["sh", "-c", script, "sh", "env", "-C", folder, "apt-get"]
-      .concat("-o", "DPkg::Lock::Timeout=300", words), // Apt before 2.0 does not know it, and does not wait.
+      .concat("-o", "DPkg::Lock::Timeout=300") // Apt before 2.0 does not know it, and does not wait.
+      .concat("-o", "Acquire::Retries=3", words),
     lock: "/var/lib/apt", // Tests that run at the same time install one after the other.
     log: "apt-get",
     environment: { DEBIAN_FRONTEND: "noninteractive" },
