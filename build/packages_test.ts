@@ -48,7 +48,7 @@ Deno.test("a program is installed while apt's daily run has the locks", async ()
   assertEquals(status, 0, stderr);
   const [install, ...updates] = calls.trim().split("\n").reverse();
   assertEquals(updates.map((it) => it.endsWith(" update")), [true, true, true, true]);
-  assertStringIncludes(install, "-o DPkg::Lock::Timeout=300 install --yes");
+  assertStringIncludes(install, "-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install --yes");
 });
 
 Deno.test("of two that install at once, each shows why its own apt-get failed", async () => {
