@@ -55,11 +55,7 @@ export function listProcesses(which: Listing): ProcessInfo[] {
   });
   const within = ours === 1 ? others : descendants(others, ours);
   const our = { uid: identity().uid, reachesAll: maySignalAnyone() };
-  return choose(within, which).flatMap((process) => {
-    const known = describe(process, our);
-    const supervises = which !== "runit" && known?.ours && known.program === "runsv";
-    return known ? [supervises ? { ...known, ...supervisedBy(known.pid) } : known] : [];
-  });
+  return choose(within, which).flatMap((process) => describe(process, our, which));
 }
 
 type Stat = Pick<ProcessInfo, "pid" | "parent" | "session" | "program">;
@@ -106,23 +102,24 @@ function maySignalAnyone(): boolean {
   return (BigInt(`0x${effective}`) >> CAP_KILL & 1n) === 1n;
 }
 
-/** Undefined if it has just ended. */
 function describe(
   process: Stat,
   our: { uid: number; reachesAll: boolean },
-): ProcessInfo | undefined {
+  which: Listing,
+): ProcessInfo[] {
   const { pid, program } = process;
   const reachable = our.reachesAll || kill(pid, 0);
-  if (!reachable && !stat(`/proc/${pid}`)) return undefined;
+  if (!reachable && !stat(`/proc/${pid}`)) return []; // It has just ended.
   const known = { ...process, name: printable(program), reachable };
-  if (!isRunit(process)) return known;
+  if (!isRunit(process)) return [known];
   const ours = stat(`/proc/${pid}`)?.uid === our.uid;
   // No service has a longer name. With more words it is another program that only has this name.
   const words = read(pid, "cmdline").split("\0");
   const name = program === "runsv" && words.length === 3 || program === "runsvdir"
     ? printable(words.at(-2) ?? "")
     : known.name;
-  return { ...known, name, ours };
+  const supervises = which !== "runit" && program === "runsv" && ours;
+  return [{ ...known, name, ours, ...(supervises && supervisedBy(pid)) }];
 }
 
 /** The processes that a runsv supervises. Its working directory is its service's; the files in it may be anything. */

@@ -4,7 +4,7 @@ export const patience = Number(Deno.env.get("PATIENCE") || 1);
 /** Calls a function again and again until it returns neither false nor undefined; fails at the deadline. */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  seconds = 30,
+  seconds = 10,
   explain: () => string = () => String(condition),
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + seconds * patience * 1000;
